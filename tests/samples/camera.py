@@ -35,7 +35,7 @@ class Take:
 
     @property
     def picture(self) -> str:
-        """A filter graph. Every twelfth take is a night shot, whose noise makes the file a megabyte or more."""
+        """A filter graph. Every twelfth take is a night shot, whose noise makes the file several times bigger."""
         width, height = self.size
         source = PICTURES[self.number % len(PICTURES)]
         night = f",noise=alls=60:allf=t:all_seed={self.number}" if self.number % 12 == 0 else ""
