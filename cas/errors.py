@@ -1,0 +1,82 @@
+"""What can go wrong with bytes. Errors carry fields; the sentence is made from them.
+
+CasError
+├── DigestInvalid        text that is not a digest
+├── BodyIncomplete       fewer or more bytes arrived than were promised
+├── ChecksumWrong        the bytes are not the ones the sender meant
+├── BlobUnknown          no such content here
+├── BlobDamaged          the bytes on disk no longer match their name
+├── NoSpace              the disk is full, or would be
+├── Degraded             the store lost its faith in the disk; reads go on
+├── LockHeld             another process has this root open
+├── RootUnfit            this place cannot hold a store, and why
+└── FormatUnknown        written by a newer filmcan
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class CasError(Exception):
+    """Every error of this package."""
+
+
+class DigestInvalid(CasError):
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(f"{text[:80]!r} is not a BLAKE3 digest: 64 hexadecimal digits are needed")
+
+
+class BodyIncomplete(CasError):
+    def __init__(self, expected_bytes: int, received_bytes: int) -> None:
+        self.expected_bytes, self.received_bytes = expected_bytes, received_bytes
+        super().__init__(f"{received_bytes} of {expected_bytes} bytes arrived, so nothing was stored; send the file again")
+
+
+class ChecksumWrong(CasError):
+    def __init__(self, kind: str, expected: str, found: str) -> None:
+        self.kind, self.expected, self.found = kind, expected, found
+        super().__init__(f"the {kind} of the bytes is {found}, the sender said {expected}; nothing was stored, send again")
+
+
+class BlobUnknown(CasError):
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__(f"no content with digest {digest} is stored here")
+
+
+class BlobDamaged(CasError):
+    def __init__(self, digest: str, why: str) -> None:
+        self.digest, self.why = digest, why
+        super().__init__(f"the stored bytes of {digest} are not whole ({why}); upload the file again to heal it")
+
+
+class NoSpace(CasError):
+    def __init__(self, needed_bytes: int, available_bytes: int) -> None:
+        self.needed_bytes, self.available_bytes = needed_bytes, available_bytes
+        super().__init__(f"the disk is full: {needed_bytes} bytes are needed, {available_bytes} can be used; free some space")
+
+
+class Degraded(CasError):
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the store only reads since the disk failed ({reason}); check the disk, then restart filmcan")
+
+
+class LockHeld(CasError):
+    def __init__(self, root: Path, holder: str) -> None:
+        self.root, self.holder = root, holder
+        super().__init__(f"{root} is already open in another filmcan ({holder}); use that one, or stop it first")
+
+
+class RootUnfit(CasError):
+    def __init__(self, root: Path, why: str) -> None:
+        self.root, self.why = root, why
+        super().__init__(f"{root} cannot hold a store: {why}")
+
+
+class FormatUnknown(CasError):
+    def __init__(self, what: str, found: object, known: object) -> None:
+        self.what, self.found, self.known = what, found, known
+        super().__init__(f"{what} has format {found}, this filmcan knows {known}; use the filmcan that wrote it")

@@ -1,0 +1,110 @@
+"""The folder `.filmcan` of a root: made once, locked while in use, its places kept open as descriptors."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from cas.errors import FormatUnknown, LockHeld, RootUnfit
+from cas.layout import FORMAT, HOME, PLACES, Layout
+from cas.system import System
+
+
+class Home:
+    """One root, opened for this process. Descriptors stay valid until `close`; a second process gets LockHeld."""
+
+    def __init__(self, root: Path, system: System) -> None:
+        if system.unfit:
+            raise RootUnfit(root, system.unfit)
+        root.mkdir(parents=True, exist_ok=True)
+        self.layout, self._system = Layout(root.resolve()), system
+        self.root = system.open_root(self.layout.root)
+        self._open: list[int] = [self.root]
+        try:
+            self.home = self._place(self.root, HOME, 0o700)
+            self._lock()
+            self.blobs, self.incoming, self.journal, self.trash, self.quarantine = (
+                self._place(self.home, name, 0o700 if name != "blobs" else 0o755) for name in PLACES
+            )
+            self.root_id = self._read_format()
+            system.sync_folder(self.home)
+            system.sync_folder(self.root)
+        except BaseException:
+            self.close()
+            raise
+
+    def _place(self, folder: int, name: str, mode: int) -> int:
+        try:
+            self._system.make_folder(folder, name, mode)
+        except FileExistsError:
+            pass  # made by an earlier opening
+        fd = self._system.open_folder(folder, name)
+        self._open.append(fd)
+        return fd
+
+    def _lock(self) -> None:
+        """flock ends with the process, however it ends; the text inside is only for people."""
+        fd = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self.home)
+        self._open.append(fd)
+        if not self._system.lock(fd):
+            holder = os.pread(fd, 200, 0).decode(errors="replace").strip() or "unknown process"
+            raise LockHeld(self.layout.root, holder)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"process {os.getpid()}\n".encode(), 0)
+
+    def note_address(self, address: str) -> None:
+        """Tell, in the lock file, where the process that holds the root can be reached."""
+        os.pwrite(self._open[2], f"process {os.getpid()}, serving {address}\n".encode(), 0)
+
+    def _read_format(self) -> str:
+        """The root id; FORMAT is written at the first opening."""
+        try:
+            fd = self._system.open_read(self.home, "FORMAT")
+        except FileNotFoundError:
+            return self._write_format()
+        try:
+            said: dict[str, Any] = json.loads(self._system.read(fd, 4096))
+        finally:
+            self._system.close(fd)
+        if said.get("format") != FORMAT:
+            raise FormatUnknown(str(self.layout.format), said.get("format"), FORMAT)
+        return str(said["root_id"])
+
+    def _write_format(self) -> str:
+        root_id = self._system.token() + self._system.token()
+        said = json.dumps({"format": FORMAT, "root_id": root_id}, indent=2) + "\n"
+        self.replace(self.home, "FORMAT", said.encode(), 0o644, lasting=True)
+        return root_id
+
+    def replace(self, folder: int, name: str, data: bytes, mode: int, *, lasting: bool) -> None:
+        """Write a small file whole and swap it in: a reader sees the old or the new one.
+
+        lasting   sync file and folder before returning; without it a power cut may bring the old one back
+        """
+        staged = self._system.token()
+        fd = self._system.create(self.incoming, staged, mode)
+        try:
+            self._system.write(fd, data)
+            if lasting:
+                self._system.sync_file(fd)
+            self._system.rename(self.incoming, staged, folder, name)
+        except BaseException:
+            self._system.unlink(self.incoming, staged)
+            raise
+        finally:
+            self._system.close(fd)
+        if lasting:
+            self._system.sync_folder(folder)
+
+    def sweep(self) -> int:
+        """Remove what an interrupted process staged; how many files. Nobody was answered for any of them."""
+        names = [entry.name for entry in self._system.scan(self.incoming)]
+        for name in names:
+            self._system.unlink(self.incoming, name)
+        return len(names)
+
+    def close(self) -> None:
+        while self._open:
+            self._system.close(self._open.pop())

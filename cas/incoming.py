@@ -1,0 +1,108 @@
+"""A blob that is not finished yet: staged on the store's own disk, hashed and counted while it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cas.digest import Buffer, Hasher, Sums
+from cas.errors import BodyIncomplete, ChecksumWrong
+from cas.state import State
+from cas.system import FULL, System
+
+WRITEBACK_BYTES = 32 << 20  # durability reference §3 step 2: the last sync of a 5 GiB file then takes a fraction of a second
+READ_ONLY = 0o444
+
+
+class Incoming:
+    """Bytes on their way in. One thread at a time.
+
+    It ends in exactly one of two ways: given to a put, or `abandon`. Until then nothing of it is visible anywhere; a crash
+    leaves at most a file in `incoming/`, removed at the next start.
+    """
+
+    def __init__(
+        self, system: System, folder: int, state: State, *, expected_bytes: int | None = None, extra: Iterable[str] = ()
+    ) -> None:
+        """Stage in `folder` (`.filmcan/incoming`, a descriptor that outlives this).
+
+        expected_bytes   what the sender announced, or None; finish compares
+        extra            further sums wanted, of `digest.EXTRA_KINDS`
+        """
+        self._system, self._folder, self._state = system, folder, state
+        self.expected_bytes = expected_bytes
+        self.name: str | None = None
+        fd = system.create_unnamed(folder, READ_ONLY)
+        if fd is None:
+            self.name = system.token()
+            fd = system.create(folder, self.name, READ_ONLY)
+        self.fd: int | None = fd
+        self._hasher = Hasher(extra)
+        self._flushed_bytes = 0
+        self.size_bytes = 0
+        self.sums: Sums | None = None
+
+    def write(self, data: Buffer) -> None:
+        """Take the next bytes. Best in whole pieces of 1 MiB: each call is one system call and one round of hashing."""
+        assert self.fd is not None and self.sums is None, "an Incoming takes bytes only until it is finished or abandoned"
+        self._system.write(self.fd, data)
+        self._hasher.update(data)
+        self.size_bytes += len(data)
+        if self.size_bytes - self._flushed_bytes >= WRITEBACK_BYTES:
+            self._system.start_writeback(self.fd, self._flushed_bytes, self.size_bytes - self._flushed_bytes)
+            self._flushed_bytes = self.size_bytes
+
+    def finish(self, *, modified_ns: int | None = None) -> Sums:
+        """Check the length, set the time, make the bytes last. Raises BodyIncomplete; twice is once.
+
+        modified_ns   the time other programs will see on the file; None leaves the time of arrival
+        """
+        if self.sums is not None:
+            return self.sums
+        assert self.fd is not None, "an abandoned Incoming cannot be finished"
+        if self.expected_bytes is not None and self.size_bytes != self.expected_bytes:
+            raise BodyIncomplete(self.expected_bytes, self.size_bytes)
+        if modified_ns is not None:
+            self._system.set_modified(self.fd, modified_ns)
+        if self.size_bytes:  # an empty file is never linked to from here, see Store.place
+            self._sync(self.fd)
+        self.sums = self._hasher.finish()
+        return self.sums
+
+    def _sync(self, fd: int) -> None:
+        """A failed sync is final, for the whole store: a second one would lie (fsync(2))."""
+        try:
+            self._system.sync_file(fd)
+        except OSError as error:
+            if error.errno not in FULL:
+                self._state.degrade(f"received bytes could not be synced: {error}")
+            raise
+
+    def require(self, kind: str, expected: bytes) -> None:
+        """After finish: the sum of `kind` must be `expected`, else ChecksumWrong."""
+        assert self.sums is not None
+        found = {"blake3": self.sums.digest.raw, "sha256": self.sums.sha256, **self.sums.extra}[kind]
+        if found != expected:
+            raise ChecksumWrong(kind, expected.hex(), found.hex())
+
+    def link_to(self, folder: int, name: str) -> None:
+        """Give the finished bytes a name; FileExistsError when it is taken."""
+        assert self.fd is not None and self.sums is not None
+        if self.name is None:
+            self._system.link_open(self.fd, folder, name)
+        else:
+            self._system.link(self._folder, self.name, folder, name)
+
+    def abandon(self) -> None:
+        """Leave no trace, except names that were linked. Any time, any number of times."""
+        if self.fd is None:
+            return
+        fd, self.fd = self.fd, None
+        self._system.close(fd)
+        if self.name is not None:
+            self._system.unlink(self._folder, self.name)
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()

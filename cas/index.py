@@ -1,0 +1,277 @@
+"""The index: an LMDB environment of typed tables. Only this module knows lmdb.
+
+A value is `crc32 (4) | version (1) | msgpack record`; the checksum covers table name, key and the rest, so a row that
+wandered or rotted is found when it is read. One writer at a time (the committer holds the only write transaction); readers
+never wait for it. The map grows by itself. Rows of a *journaled* table are noted while they are written, and become part of
+the event in the journal; replaying those notes gives the same table again. A table may *derive* others from its rows.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import lmdb
+import msgspec
+
+from cas.errors import FormatUnknown
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+RawRow = tuple[str, bytes, bytes | None]  # table, key, version + record; None takes the row away
+MAP_BYTES = 1 << 30  # address space, not memory or disk; doubles when half full
+MAX_TABLES = 32
+MAX_READERS = 512  # threads of one server, each with one read at a time
+ENGINE = 0  # LMDB 0.9's file format, whatever engines later bindings bring
+CRC_BYTES = 4
+
+
+class IndexDamaged(Exception):
+    """A row fails its checksum, or LMDB refuses its own file. The index is disposable: rebuild it."""
+
+
+class Table(Generic[Row]):
+    """A typed table: `bytes` keys, `Row` records. Made by its one owner module through `Index.table`."""
+
+    def __init__(self, name: str, record: type[Row], version: int, journaled: bool, derive: Derive | None) -> None:
+        self.name, self.version, self.journaled, self.derive = name, version, journaled, derive
+        self._seed = zlib.crc32(name.encode())
+        self._version_byte = bytes([version])
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(record).decode
+        self.handle: Any = None
+
+    def pack(self, row: Row) -> bytes:
+        """Version and record, as they stand in events and, behind a checksum, in LMDB."""
+        return self._version_byte + self._encode(row)
+
+    def seal(self, key: bytes, packed: bytes) -> bytes:
+        crc = zlib.crc32(packed, zlib.crc32(key, self._seed))
+        return crc.to_bytes(CRC_BYTES, "big") + packed
+
+    def open(self, key: Any, value: Any) -> Row:
+        """The record in a value, or IndexDamaged; FormatUnknown when a newer filmcan wrote it."""
+        packed = value[CRC_BYTES:]
+        if zlib.crc32(packed, zlib.crc32(key, self._seed)) != int.from_bytes(value[:CRC_BYTES], "big"):
+            raise IndexDamaged(f"a row of {self.name} fails its checksum")
+        return self.unpack(packed)
+
+    def unpack(self, packed: Any) -> Row:
+        if packed[0] != self.version:
+            raise FormatUnknown(f"table {self.name}", packed[0], self.version)
+        return self._decode(packed[1:])
+
+    def get(self, txn: ReadTxn, key: bytes) -> Row | None:
+        value = txn.raw.get(key, db=self.handle)
+        return None if value is None else self.open(key, value)
+
+    def scan(self, txn: ReadTxn, prefix: bytes = b"", after: bytes = b"") -> Iterator[tuple[bytes, Row]]:
+        """Rows whose key begins with `prefix`, in key order, from the first key greater than `after`."""
+        cursor = txn.raw.cursor(db=self.handle)
+        found = cursor.set_range(after + b"\0" if after else prefix)
+        size = len(prefix)
+        while found:
+            key = bytes(cursor.key())
+            if key[:size] != prefix:
+                return
+            yield key, self.open(key, cursor.value())
+            found = cursor.next()
+
+    def count(self, txn: ReadTxn) -> int:
+        return int(txn.raw.stat(self.handle)["entries"])
+
+    def put(self, txn: WriteTxn, key: bytes, row: Row) -> None:
+        txn.apply(self, key, self.pack(row))
+
+    def delete(self, txn: WriteTxn, key: bytes) -> None:
+        txn.apply(self, key, None)
+
+
+Derive = Callable[["WriteTxn", bytes, Any, Any], None]  # txn, key, row before, row after; None for no row
+
+
+class ReadTxn:
+    """One moment of the index. Keep it short: pages it sees cannot be used again meanwhile."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+
+
+class WriteTxn(ReadTxn):
+    """The one open write transaction. It remembers what it did, to take back one change of a group, and to do
+    everything again in a larger map."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        super().__init__(index.begin_write())
+        self._done: list[tuple[Table[Any], bytes, bytes | None, bytes | None]] = []  # table, key, before, after (sealed)
+        self._noted: list[RawRow] = []
+
+    def apply(self, table: Table[Any], key: bytes, packed: bytes | None) -> None:
+        """Set (or with None remove) a row, note it if its table is journaled, derive what follows from it."""
+        before = self.raw.get(key, db=table.handle)
+        before = None if before is None else bytes(before)
+        after = None if packed is None else table.seal(key, packed)
+        if before == after:
+            return
+        self._write(table, key, after)
+        self._done.append((table, key, before, after))
+        if table.journaled:
+            self._noted.append((table.name, key, packed))
+        if table.derive is not None:
+            old = None if before is None else table.open(key, before)
+            table.derive(self, key, old, None if packed is None else table.unpack(packed))
+
+    def _write(self, table: Table[Any], key: bytes, value: bytes | None) -> None:
+        try:
+            if value is None:
+                self.raw.delete(key, db=table.handle)
+            else:
+                self.raw.put(key, value, db=table.handle)
+        except lmdb.MapFullError:
+            self._grow()
+            self._write(table, key, value)
+
+    def _grow(self) -> None:
+        """Begin again in a map of twice the size and do all that was done once more."""
+        self.raw.abort()
+        self._index.grow()
+        self.raw = self._index.begin_write()
+        for table, key, _, after in self._done:
+            if after is None:
+                self.raw.delete(key, db=table.handle)
+            else:
+                self.raw.put(key, after, db=table.handle)
+
+    def take_notes(self) -> list[RawRow]:
+        """The journaled rows since the last call: the substance of one event."""
+        notes, self._noted = self._noted, []
+        return notes
+
+    def mark(self) -> int:
+        return len(self._done)
+
+    def rollback(self, mark: int) -> None:
+        """Take back everything since `mark`."""
+        while len(self._done) > mark:
+            table, key, before, _ = self._done.pop()
+            self._write(table, key, before)
+        self._noted = []
+
+    def commit(self) -> None:
+        try:
+            self.raw.commit()
+        except lmdb.MapFullError:
+            self._index.grow()
+            self.raw = self._index.begin_write()
+            done, self._done = self._done, []
+            for table, key, _, after in done:
+                self._write(table, key, after)
+            self.raw.commit()
+
+    def abort(self) -> None:
+        self.raw.abort()
+
+
+class Meta(msgspec.Struct, array_like=True, frozen=True):
+    """A single number of the index itself."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSize:
+    used_bytes: int
+    map_bytes: int
+
+
+class Index:
+    """The LMDB environment. Reading from any thread; writing only by the committer.
+
+    crash   LMDB keeps the last committed state (copy on write); what the journal has beyond it is replayed at opening
+    """
+
+    def __init__(self, path: Path, *, map_bytes: int = MAP_BYTES, durable: bool = True) -> None:
+        path.mkdir(mode=0o700, exist_ok=True)
+        self.path = path
+        try:
+            self._env = lmdb.open(
+                str(path), map_size=map_bytes, max_dbs=MAX_TABLES, max_readers=MAX_READERS, subdir=True,
+                metasync=durable, sync=durable, readahead=False, meminit=False, max_spare_txns=64, lib_version=ENGINE,
+            )  # fmt: skip
+        except lmdb.Error as error:
+            raise IndexDamaged(str(error)) from error
+        self._env.reader_check()
+        self.tables: dict[str, Table[Any]] = {}
+        self._gate = threading.Condition()
+        self._readers = 0
+        self._growing = False
+        self.meta = self.table("meta", Meta, version=1, journaled=False)
+
+    def table(
+        self, name: str, record: type[Row], *, version: int = 1, journaled: bool = True, derive: Derive | None = None
+    ) -> Table[Row]:
+        """The table `name`, made when it is missing. Called once by its owner, before any transaction of another table."""
+        table = Table(name, record, version, journaled, derive)
+        try:
+            table.handle = self._env.open_db(name.encode())
+        except lmdb.Error as error:
+            raise IndexDamaged(str(error)) from error
+        self.tables[name] = table
+        return table
+
+    @contextmanager
+    def read(self) -> Iterator[ReadTxn]:
+        """One consistent moment; ended by leaving the block. Never wait for anything slow inside."""
+        with self._gate:
+            while self._growing:
+                self._gate.wait()
+            self._readers += 1
+        try:
+            with self._env.begin(buffers=True) as raw:
+                yield ReadTxn(raw)
+        finally:
+            with self._gate:
+                self._readers -= 1
+                if self._growing:
+                    self._gate.notify_all()
+
+    def write(self) -> WriteTxn:
+        """The write transaction; a half-full map is doubled first, so that running out inside is rare."""
+        size = self.size()
+        if size.used_bytes * 2 > size.map_bytes:
+            self.grow()
+        return WriteTxn(self)
+
+    def begin_write(self) -> Any:
+        return self._env.begin(write=True, buffers=True)
+
+    def grow(self) -> None:
+        """Double the map. LMDB allows that only while no transaction is open here: readers are waited for (they are short)."""
+        with self._gate:
+            self._growing = True
+            while self._readers:
+                self._gate.wait()
+            try:
+                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+            finally:
+                self._growing = False
+                self._gate.notify_all()
+
+    def size(self) -> IndexSize:
+        info = self._env.info()
+        return IndexSize((info["last_pgno"] + 1) * self._env.stat()["psize"], info["map_size"])
+
+    def dump(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Every row of every journaled or derived table, for comparing two indexes: table, key, version + record."""
+        with self.read() as txn:
+            for name, table in sorted(self.tables.items()):
+                for key, value in txn.raw.cursor(db=table.handle):
+                    yield name, bytes(key), bytes(value[CRC_BYTES:])
+
+    def close(self) -> None:
+        self._env.close()

@@ -1,0 +1,394 @@
+"""`Store`: everything about bytes on one file system. Receive, commit, adopt, open, verify; the one door of `cas`."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import stat as stat_modes
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from cas.blobs import BlobRow, Blobs, OpenBlob
+from cas.committer import APPLIED, Acts, Committer, Position
+from cas.digest import EMPTY, Digest, Hasher, Sums
+from cas.errors import BlobDamaged, BlobUnknown, NoSpace
+from cas.home import Home
+from cas.incoming import Incoming
+from cas.index import MAP_BYTES, Index, IndexDamaged, Meta, ReadTxn, WriteTxn
+from cas.journal import Damage, Journal
+from cas.link import WAYS, Seal, probe, seal_of
+from cas.state import State
+from cas.system import System
+
+T = TypeVar("T")
+log = logging.getLogger("filmcan.cas")
+READ_BYTES = 1 << 20
+RESERVE_BYTES = 2 << 30  # durability reference §5: the smaller of 2 GiB and 1 % stays free
+REPLAY_EVENTS = 5_000
+MANY_LINKS = 60_000  # ext4 allows 65,000 links of one inode, btrfs 65,535; spares begin before
+
+
+class Sha256Row(msgspec.Struct, array_like=True, frozen=True):
+    """sha256 → digest: derived from the blobs, for clients that know only sha256."""
+
+    digest: bytes
+
+
+class Found:
+    """A file that lies on disk already, hashed where it lies; the descriptor is closed by `close`."""
+
+    def __init__(self, fd: int, sums: Sums, seal: Seal) -> None:
+        self.fd, self.sums, self.seal = fd, sums, seal
+
+
+class FileBusy(Exception):
+    """The file is being written, or changed while it was read. Look again later."""
+
+
+class Uncertain(Exception):
+    """The blob file on disk looks other than it should; its bytes must be read before anything is said about it."""
+
+    def __init__(self, digest: Digest) -> None:
+        self.digest = digest
+        super().__init__(digest.hex)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What reading a whole blob file showed."""
+
+    seal: Seal
+    good: bool
+    sums: Sums
+
+
+class Store:
+    """The blobs, journal and index of one root.
+
+    threads   everything from any thread; changes run one at a time inside `commit`
+    crash     at worst a blob without a name, or a name without a row; opening replays the journal, reindex does the rest
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        system: System | None = None,
+        *,
+        map_bytes: int = MAP_BYTES,
+        reserve_bytes: int | None = None,
+    ) -> None:
+        """Open (and if need be make) the store of `root`. Call `catch_up` once every table has its owner.
+
+        reserve_bytes   free space that uploads leave alone; None is the smaller of 2 GiB and 1 % of the disk
+        raises          LockHeld, RootUnfit, FormatUnknown
+        """
+        self.system = system or System()
+        self.state = State()
+        self.home = Home(root, self.system)
+        self.layout = self.home.layout
+        self.swept = self.home.sweep()
+        self.ways = probe(self.system, self.home.incoming)
+        self.blobs_on_disk = Blobs(self.system, self.home.blobs)
+        self.journal = Journal(self.system, self.home.journal)
+        self._map_bytes = map_bytes
+        self.index = self._open_index()
+        self._define_tables()
+        self._reserve = reserve_bytes
+        self._committer = Committer(self.system, self.home.root, self.index, self.journal, self.state)
+        self.replayed = 0
+
+    # opening
+
+    def _open_index(self) -> Index:
+        try:
+            return Index(self.layout.index, map_bytes=self._map_bytes)
+        except IndexDamaged as error:
+            log.warning("the index cannot be opened (%s) and is made anew from the journal", error)
+            shutil.rmtree(self.layout.index)
+            return Index(self.layout.index, map_bytes=self._map_bytes)
+
+    def _define_tables(self) -> None:
+        self.blobs = self.index.table("blobs", BlobRow, derive=self._derive_sha256)
+        self.sha256s = self.index.table("sha256s", Sha256Row, journaled=False)
+        self.positions = self.index.table("positions", Position, journaled=False)
+
+    def _derive_sha256(self, txn: WriteTxn, key: bytes, old: BlobRow | None, new: BlobRow | None) -> None:
+        if old is not None and (new is None or new.sha256 != old.sha256):
+            self.sha256s.delete(txn, old.sha256)
+        if new is not None and new.sha256:
+            self.sha256s.put(txn, new.sha256, Sha256Row(key))
+
+    def catch_up(self) -> int:
+        """Bring the index to the end of the journal: what a crash or a deleted index left out. How many events it took."""
+        with self.index.read() as txn:
+            applied = self.index.meta.get(txn, APPLIED)
+        position = applied.value if applied else 0
+        if position > self.journal.last_seq:
+            raise IndexDamaged("the index knows more than the journal")
+        for batch in _batches(self.journal.after(position), REPLAY_EVENTS):
+            with_rows = self.index.write()
+            for event in batch:
+                for table, key, packed in event.rows:
+                    with_rows.apply(self.index.tables[table], key, packed)
+            self.index.meta.put(with_rows, APPLIED, Meta(batch[-1].seq))
+            with_rows.commit()
+            self.replayed += len(batch)
+        return self.replayed
+
+    @property
+    def damage(self) -> list[Damage]:
+        """Stretches of the journal that could not be read."""
+        return self.journal.damage
+
+    # receiving
+
+    def available_bytes(self) -> int:
+        """What may still be written: the free space of the disk without the reserve, never below 0."""
+        reserve = self._reserve
+        if reserve is None:
+            reserve = min(RESERVE_BYTES, self.system.total_bytes(self.home.root) // 100)
+        return max(0, self.system.available_bytes(self.home.root) - reserve)
+
+    def receive(self, expected_bytes: int | None = None, extra: Iterable[str] = ()) -> Incoming:
+        """A new Incoming. Degraded when the store only reads, NoSpace when `expected_bytes` cannot fit."""
+        self.state.check()
+        if (available := self.available_bytes()) < (expected_bytes or 1):
+            raise NoSpace(expected_bytes or 1, available)
+        return Incoming(self.system, self.home.incoming, self.state, expected_bytes=expected_bytes, extra=extra)
+
+    def find_on_disk(self, folder: int, name: str, extra: Iterable[str] = ()) -> Found:
+        """Hash a file where it lies, for adoption. FileBusy when somebody writes to it; close the descriptor it carries."""
+        fd = self.system.open_read(folder, name)
+        try:
+            before = self.system.fstat(fd)
+            if not stat_modes.S_ISREG(before.st_mode) or self.system.being_written(fd):
+                raise FileBusy(name)
+            sums = self._hash(fd, extra)
+            after = self.system.fstat(fd)
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or sums.size_bytes != after.st_size:
+                raise FileBusy(name)
+            self.system.sync_file(fd)
+            return Found(fd, sums, Seal(after.st_ino, after.st_size, after.st_mtime_ns))
+        except BaseException:
+            self.system.close(fd)
+            raise
+
+    def _hash(self, fd: int, extra: Iterable[str] = ()) -> Sums:
+        hasher, buffer, offset = Hasher(extra), memoryview(bytearray(READ_BYTES)), 0
+        while count := self.system.readinto(fd, buffer, offset):
+            hasher.update(buffer[:count])
+            offset += count
+        return hasher.finish()
+
+    # committing
+
+    def commit(self, change: Callable[[Acts], T]) -> T:
+        """Run a change and make it last (cas/committer.py). When it meets a blob it must read first, that is done outside."""
+        while True:
+            try:
+                return self._committer.commit(change)
+            except Uncertain as doubt:
+                self.settle(doubt.digest)
+
+    def note(self, write: Callable[[WriteTxn], T]) -> T:
+        """Set rows of tables that are not journaled (locks, positions), lastingly."""
+        return self.commit(lambda acts: write(acts.txn))
+
+    def publish(self, acts: Acts, body: Incoming | Found, folder: int = -1, name: str = "") -> tuple[BlobRow, bool]:
+        """Inside a change: make sure the bytes are a blob. Its row, and whether it was here before.
+
+        A body is linked from where it is staged, a Found from its `folder` and `name`. Raises Uncertain when a blob file of
+        this digest lies there and does not look as it should.
+        """
+        assert body.sums is not None
+        sums = body.sums
+        row = self.blobs.get(acts.txn, sums.digest.raw)
+        if sums.digest == EMPTY.digest:
+            return self._keep_row(acts, row or self._fresh_row(acts, sums, Seal(0, 0, 0)), sums), row is not None
+        shard, blob_name = self.blobs_on_disk.place(sums.digest)
+        acts.touch(shard)
+        try:
+            if isinstance(body, Found):
+                self.system.link(folder, name, shard, blob_name)
+                self.system.set_mode(body.fd, 0o444)
+            else:
+                body.link_to(shard, blob_name)
+        except FileExistsError:
+            if row is None or self.blobs_on_disk.seal(sums.digest) != row.seal:
+                raise Uncertain(sums.digest) from None
+            return self._keep_row(acts, row, sums), True
+        assert body.fd is not None
+        return self._keep_row(acts, self._fresh_row(acts, sums, seal_of(self.system, body.fd)), sums), False
+
+    def _fresh_row(self, acts: Acts, sums: Sums, seal: Seal) -> BlobRow:
+        return BlobRow(sums.size_bytes, sums.sha256, acts.at_ns, acts.at_ns, seal)
+
+    def _keep_row(self, acts: Acts, row: BlobRow, sums: Sums) -> BlobRow:
+        if sums.extra and not sums.extra.items() <= row.sums.items():
+            row = msgspec.structs.replace(row, sums={**row.sums, **sums.extra})
+        self.blobs.put(acts.txn, sums.digest.raw, row)
+        return row
+
+    def link(self, acts: Acts, digest: Digest, to_folder: int, name: str) -> Seal | None:
+        """Inside a change: show a blob as `name` in `to_folder`. The seal when the file is one of its own, None for a link.
+
+        The best way that works is taken: hard link, of the blob or a spare; else reflink; else copy. FileExistsError when taken.
+        """
+        row = self.blobs.get(acts.txn, digest.raw)
+        if row is None:
+            raise BlobUnknown(digest.hex)
+        if digest == EMPTY.digest:
+            return self._own_empty(to_folder, name)
+        try:
+            WAYS[0].place(self.system, *self.blobs_on_disk.place(digest, row.spares), to_folder, name)
+            return None
+        except OSError as error:
+            if error.errno == errno.EMLINK:
+                return self._link_to_spare(acts, digest, row, to_folder, name)
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP):
+                raise
+        return self._own_file(digest, to_folder, name)
+
+    def _own_empty(self, to_folder: int, name: str) -> Seal:
+        fd = self.system.create(to_folder, name, 0o444)
+        try:
+            return seal_of(self.system, fd)
+        finally:
+            self.system.close(fd)
+
+    def _own_file(self, digest: Digest, to_folder: int, name: str) -> Seal:
+        folder, source = self.blobs_on_disk.place(digest)
+        for way in WAYS[1:]:
+            try:
+                way.place(self.system, folder, source, to_folder, name)
+            except FileExistsError:
+                raise
+            except OSError as error:
+                last = error
+                continue
+            stat = self.system.stat(to_folder, name)
+            log.warning("%s is shown by a %s, not a hard link: its folder cannot link to the store", name, way.name)
+            return Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        raise last
+
+    def _link_to_spare(self, acts: Acts, digest: Digest, row: BlobRow, to_folder: int, name: str) -> Seal | None:
+        """The file system allows no more links of this inode: make another physical copy and link to that."""
+        shard, source = self.blobs_on_disk.place(digest)
+        spare = row.spares + 1
+        way = WAYS[2] if self.ways[WAYS[1].name] else WAYS[1]
+        way.place(self.system, shard, source, *self.blobs_on_disk.place(digest, spare))
+        acts.touch(shard)
+        self.blobs.put(acts.txn, digest.raw, msgspec.structs.replace(row, spares=spare))
+        return self.link(acts, digest, to_folder, name)
+
+    # doubt
+
+    def examine(self, digest: Digest) -> Verdict | None:
+        """Read a whole blob file and compare; None when there is none."""
+        try:
+            blob = self.blobs_on_disk.open(digest)
+        except FileNotFoundError:
+            return None
+        with blob:
+            sums = self._hash(blob.fd)
+            return Verdict(seal_of(self.system, blob.fd), sums.digest == digest, sums)
+
+    def settle(self, digest: Digest) -> bool:
+        """Read a blob that looks other than it should. Good bytes are sealed again; bad ones go to quarantine. True if good."""
+        verdict = self.examine(digest)
+        if verdict is None:
+            return False
+        if verdict.good:
+            self.commit(lambda acts: self._seal_again(acts, digest, verdict))
+        else:
+            self.commit(lambda acts: self._set_aside(acts, digest))
+        return verdict.good
+
+    def _seal_again(self, acts: Acts, digest: Digest, verdict: Verdict) -> None:
+        row = self.blobs.get(acts.txn, digest.raw) or self._fresh_row(acts, verdict.sums, verdict.seal)
+        row = msgspec.structs.replace(row, seal=verdict.seal, verified_ns=acts.at_ns)
+        self.blobs.put(acts.txn, digest.raw, row)
+        acts.tell("sealed", {"digest": digest.hex})
+
+    def _set_aside(self, acts: Acts, digest: Digest) -> None:
+        """Damaged bytes leave their false name and stay for a person to look at. The row stays: names still want the content."""
+        shard, name = self.blobs_on_disk.place(digest)
+        self.system.rename(shard, name, self.home.quarantine, f"{digest.hex}.{self.system.token()}")
+        acts.touch(shard)
+        acts.touch(self.home.quarantine)
+        acts.tell("damaged", {"digest": digest.hex})
+        log.error("the bytes of blob %s are damaged and were moved to quarantine", digest.hex)
+
+    # reading
+
+    def open(self, digest: Digest) -> OpenBlob:
+        """The bytes of a blob, whole. BlobUnknown; BlobDamaged when the file is gone or holds other bytes."""
+        with self.index.read() as txn:
+            row = self.blobs.get(txn, digest.raw)
+        if row is None:
+            raise BlobUnknown(digest.hex)
+        if digest == EMPTY.digest:
+            return OpenBlob(self.system, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
+        for _ in range(2):
+            try:
+                blob = self.blobs_on_disk.open(digest)
+            except FileNotFoundError:
+                raise BlobDamaged(digest.hex, "its file is gone") from None
+            if seal_of(self.system, blob.fd) == row.seal:
+                return blob
+            blob.close()
+            if not self.settle(digest):
+                break
+            with self.index.read() as txn:
+                row = self.blobs.get(txn, digest.raw) or row
+        raise BlobDamaged(digest.hex, "it was changed on disk")
+
+    def blob(self, digest: Digest) -> BlobRow | None:
+        with self.index.read() as txn:
+            return self.blobs.get(txn, digest.raw)
+
+    def find_sha256(self, raw: bytes) -> Digest | None:
+        with self.index.read() as txn:
+            row = self.sha256s.get(txn, raw)
+        return None if row is None else Digest(row.digest)
+
+    def digests(self, txn: ReadTxn) -> Iterator[tuple[Digest, BlobRow]]:
+        return ((Digest(key), row) for key, row in self.blobs.scan(txn))
+
+    def add_sums(self, digest: Digest, kinds: Iterable[str]) -> BlobRow:
+        """Compute further sums of a blob (reads all of it) and keep them; the row with them."""
+        with self.open(digest) as blob:
+            sums = self._hash(blob.fd, kinds)
+
+        def change(acts: Acts) -> BlobRow:
+            row = self.blobs.get(acts.txn, digest.raw)
+            if row is None:
+                raise BlobUnknown(digest.hex)
+            acts.tell("sums", {"digest": digest.hex})
+            return self._keep_row(acts, row, sums)
+
+        return self.commit(change)
+
+    def close(self) -> None:
+        """After the last change. Closes everything and gives the lock back."""
+        self.journal.close()
+        self.blobs_on_disk.close()
+        self.index.close()
+        self.home.close()
+
+
+def _batches(items: Iterable[T], count: int) -> Iterator[list[T]]:
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == count:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

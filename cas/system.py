@@ -1,0 +1,238 @@
+"""Every system call, the clock and random numbers, behind one small object.
+
+Tests replace `System` to inject faults and to freeze time; platforms differ only here. Folders are open descriptors and
+names are single components, never followed when they are symbolic links: a name swapped for a link between check and
+use leads nowhere. Linux is tested. macOS works without unnamed files and leases. Windows lacks `dir_fd`: `unfit` says so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+if sys.platform != "win32":
+    import fcntl
+
+from cas.digest import Buffer
+
+O_FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+O_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+O_TMPFILE = getattr(os, "O_TMPFILE", 0)
+F_FULLFSYNC = 51  # macOS: fsync leaves the data in the drive's cache, this does not (fcntl(2) on macOS)
+F_SETLEASE, F_UNLCK, F_RDLCK = 1024, 2, 0  # linux/fcntl.h
+FICLONE = 0x40049409  # linux/fs.h
+SYNC_FILE_RANGE_WRITE = 2  # start write-back, do not wait (sync_file_range(2))
+FULL = {errno.ENOSPC, errno.EDQUOT}
+FAILING = {errno.EIO, errno.EROFS}
+NO_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}  # file systems without O_TMPFILE answer one of these
+
+
+class System:
+    """The operating system as the store sees it. Any thread; every method may raise OSError."""
+
+    unfit = "" if os.link in os.supports_dir_fd else "this system opens no files relative to a folder (dir_fd is missing)"
+
+    # the clock and chance
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def token(self) -> str:
+        """16 hexadecimal digits nobody can guess."""
+        return secrets.token_hex(8)
+
+    # folders
+    def open_root(self, path: Path) -> int:
+        """The folder at `path`; here, and only here, symbolic links are followed."""
+        return os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+
+    def open_folder(self, folder: int, name: str) -> int:
+        return os.open(name, os.O_RDONLY | O_FOLDER, dir_fd=folder)
+
+    def make_folder(self, folder: int, name: str, mode: int = 0o755) -> None:
+        os.mkdir(name, mode, dir_fd=folder)
+
+    def remove_folder(self, folder: int, name: str) -> None:
+        os.rmdir(name, dir_fd=folder)
+
+    def scan(self, folder: int) -> list[os.DirEntry[str]]:
+        with os.scandir(folder) as entries:
+            return list(entries)
+
+    # files
+    def open_read(self, folder: int, name: str) -> int:
+        """For reading; O_NONBLOCK so that a FIFO put there does not hold the caller for ever."""
+        return os.open(name, os.O_RDONLY | O_PLAIN | getattr(os, "O_NONBLOCK", 0), dir_fd=folder)
+
+    def create(self, folder: int, name: str, mode: int = 0o600) -> int:
+        """A new file under a new name, open for reading and writing."""
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | O_PLAIN, mode, dir_fd=folder)
+
+    def create_unnamed(self, folder: int, mode: int = 0o600) -> int | None:
+        """A new file without a name, gone when the process dies; None where the file system has none (O_TMPFILE)."""
+        if not O_TMPFILE:
+            return None
+        try:
+            return os.open(".", O_TMPFILE | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), mode, dir_fd=folder)
+        except OSError as error:
+            if error.errno in NO_UNNAMED:
+                return None
+            raise
+
+    def open_write(self, folder: int, name: str) -> int:
+        return os.open(name, os.O_RDWR | O_PLAIN, dir_fd=folder)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def read(self, fd: int, count: int) -> bytes:
+        return os.read(fd, count)
+
+    def readinto(self, fd: int, buffer: memoryview, offset: int) -> int:
+        return os.preadv(fd, [buffer], offset)
+
+    def write(self, fd: int, data: Buffer) -> None:
+        """All of `data`; a short write (full disk, signal) goes on until the system says why it cannot."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(fd, left) :]
+
+    def write_at(self, fd: int, data: Buffer, offset: int) -> None:
+        left = memoryview(data)
+        while left:
+            done = os.pwrite(fd, left, offset)
+            left, offset = left[done:], offset + done
+
+    def truncate(self, fd: int, size_bytes: int) -> None:
+        os.ftruncate(fd, size_bytes)
+
+    def stat(self, folder: int, name: str) -> os.stat_result:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+    def fstat(self, fd: int) -> os.stat_result:
+        return os.fstat(fd)
+
+    def set_mode(self, fd: int, mode: int) -> None:
+        os.fchmod(fd, mode)
+
+    def set_modified(self, fd: int, modified_ns: int) -> None:
+        os.utime(fd, ns=(modified_ns, modified_ns))
+
+    # names
+    def link(self, folder: int, name: str, to_folder: int, to_name: str) -> None:
+        os.link(name, to_name, src_dir_fd=folder, dst_dir_fd=to_folder, follow_symlinks=False)
+
+    def link_open(self, fd: int, to_folder: int, to_name: str) -> None:
+        """Give an open, unnamed file a name (open(2), O_TMPFILE)."""
+        os.link(f"/proc/self/fd/{fd}", to_name, dst_dir_fd=to_folder, follow_symlinks=True)
+
+    def rename(self, folder: int, name: str, to_folder: int, to_name: str) -> None:
+        os.rename(name, to_name, src_dir_fd=folder, dst_dir_fd=to_folder)
+
+    def unlink(self, folder: int, name: str) -> None:
+        """Take a name away; a name already gone is success."""
+        try:
+            os.unlink(name, dir_fd=folder)
+        except FileNotFoundError:
+            return
+
+    # lasting
+    def sync_file(self, fd: int) -> None:
+        """Data, size, mode and times of a file survive a power cut afterwards."""
+        if sys.platform == "darwin":
+            fcntl.fcntl(fd, F_FULLFSYNC)
+        else:
+            os.fsync(fd)
+
+    def sync_data(self, fd: int) -> None:
+        """As sync_file, but times may be lost: for files written in place whose size does not change."""
+        if sys.platform == "linux":
+            os.fdatasync(fd)
+        else:
+            self.sync_file(fd)
+
+    def sync_folder(self, fd: int) -> None:
+        """The names in a folder survive a power cut afterwards."""
+        os.fsync(fd)
+
+    def start_writeback(self, fd: int, offset: int, count: int) -> None:
+        """Ask the kernel to begin writing, so that the sync at the end is short. A hint: its failure changes nothing."""
+        if _sync_file_range is not None:
+            _sync_file_range(fd, ctypes.c_int64(offset), ctypes.c_int64(count), SYNC_FILE_RANGE_WRITE)
+
+    # copying, locking, space
+    def clone(self, fd: int, to_fd: int) -> None:
+        """Share the blocks of `fd` with `to_fd` (btrfs, xfs, …); OSError where the file system cannot."""
+        if sys.platform != "linux":
+            raise OSError(errno.EOPNOTSUPP, "sharing blocks is only known on Linux")
+        fcntl.ioctl(to_fd, FICLONE, fd)
+
+    def lock(self, fd: int) -> bool:
+        """Take the lock of an open file for this process; False when another holds it (flock(2): ends with the process)."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def being_written(self, fd: int) -> bool | None:
+        """Does somebody have this file open for writing? None where the system cannot tell.
+
+        A read lease is granted only when nobody has (fcntl(2), F_SETLEASE): smbd, cp and rsync are seen that way.
+        """
+        if sys.platform != "linux":
+            return None
+        try:
+            fcntl.fcntl(fd, F_SETLEASE, F_RDLCK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return None
+        fcntl.fcntl(fd, F_SETLEASE, F_UNLCK)
+        return False
+
+    def available_bytes(self, fd: int) -> int:
+        space = os.fstatvfs(fd)
+        return space.f_bavail * space.f_frsize
+
+    def total_bytes(self, fd: int) -> int:
+        space = os.fstatvfs(fd)
+        return space.f_blocks * space.f_frsize
+
+    def open_path(self, folder: int, names: tuple[str, ...] | list[str]) -> int:
+        """The folder `names` below `folder`, one step at a time, no step through a symbolic link. The caller closes it."""
+        fd = os.dup(folder)
+        for name in names:
+            try:
+                inner = self.open_folder(fd, name)
+            finally:
+                os.close(fd)
+            fd = inner
+        return fd
+
+    @contextmanager
+    def folder(self, folder: int, names: tuple[str, ...] | list[str] = ()) -> Iterator[int]:
+        fd = self.open_path(folder, names)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def _find_sync_file_range() -> Any:
+    if sys.platform != "linux":
+        return None
+    return getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
+
+
+_sync_file_range = _find_sync_file_range()

@@ -1,0 +1,36 @@
+"""Error class → HTTP status and title: the only such table, used by the web routes and by WebDAV."""
+
+from __future__ import annotations
+
+from cas import errors as cas
+from views import errors as names
+
+STATUS: dict[type[Exception], tuple[int, str]] = {
+    names.NameInvalid: (400, "Bad Request"),
+    names.NameReserved: (403, "Forbidden"),
+    names.NameNotFound: (404, "Not Found"),
+    names.AlreadyThere: (405, "Method Not Allowed"),
+    names.ParentMissing: (409, "Conflict"),
+    names.NotAFolder: (409, "Conflict"),
+    names.IsAFolder: (405, "Method Not Allowed"),
+    names.IntoItself: (403, "Forbidden"),
+    names.Clash: (409, "Conflict"),
+    cas.DigestInvalid: (400, "Bad Request"),
+    cas.BodyIncomplete: (400, "Bad Request"),
+    cas.ChecksumWrong: (400, "Bad Request"),
+    cas.BlobUnknown: (404, "Not Found"),
+    cas.BlobDamaged: (500, "Internal Server Error"),
+    cas.NoSpace: (507, "Insufficient Storage"),
+    cas.Degraded: (503, "Service Unavailable"),
+}
+DEGRADED_OVER_WEBDAV = (403, "Forbidden")  # Finder takes every 5xx but 507 for "not found" (WebDAVFS status mapping)
+
+
+def status_of(error: Exception, *, webdav: bool = False) -> tuple[int, str] | None:
+    """Status and title for an error, looked up by its class and its bases; None for an error nobody foresaw."""
+    if webdav and isinstance(error, cas.Degraded):
+        return DEGRADED_OVER_WEBDAV
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return None
