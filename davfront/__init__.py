@@ -1,0 +1,1 @@
+"""WebDAV spoken over `views`: an HTTP server, a WSGI application, and what single clients need."""
