@@ -1,7 +1,7 @@
 """Cameras without lenses: one small real media file for each call.
 
-Every file differs by its `Take` (picture, colour, size, length, pitch) and by nothing else: no clock, no thread count, no
-encoder that guesses. The same take gives the same bytes as long as the codec libraries stay the same.
+Every file differs by its `Take` (picture, colour, size, length, pitch) and by nothing else: no clock, no thread
+count, no encoder that guesses. The same take gives the same bytes as long as the codec libraries stay the same.
 """
 
 from __future__ import annotations

@@ -38,7 +38,10 @@ class Sample:
 
 
 def make_samples(folder: Path, count: int = 200, seed: int = 1) -> list[Sample]:
-    """Make `count` files below `folder`; about one in ten repeats another one's bytes. Names are relative, joined by "/"."""
+    """Make `count` files below `folder`; about one in ten repeats another one's bytes.
+
+    Names are relative, joined by "/".
+    """
     plan = plan_samples(count, seed)
     first: dict[tuple[str, int], Path] = {}
     for sample in plan:
