@@ -29,6 +29,7 @@ from cas.system import System
 T = TypeVar("T")
 log = logging.getLogger("filmcan.cas")
 READ_BYTES = 1 << 20
+USED = b"used"  # meta: bytes of all contents
 RESERVE_BYTES = 2 << 30  # durability reference §5: the smaller of 2 GiB and 1 % stays free
 REPLAY_EVENTS = 5_000
 MANY_LINKS = 60_000  # ext4 allows 65,000 links of one inode, btrfs 65,535; spares begin before
@@ -114,15 +115,19 @@ class Store:
             return Index(self.layout.index, map_bytes=self._map_bytes)
 
     def _define_tables(self) -> None:
-        self.blobs = self.index.table("blobs", BlobRow, derive=self._derive_sha256)
+        self.blobs = self.index.table("blobs", BlobRow, derive=self._derive_from_blob)
         self.sha256s = self.index.table("sha256s", Sha256Row, journaled=False)
         self.positions = self.index.table("positions", Position, journaled=False)
 
-    def _derive_sha256(self, txn: WriteTxn, key: bytes, old: BlobRow | None, new: BlobRow | None) -> None:
+    def _derive_from_blob(self, txn: WriteTxn, key: bytes, old: BlobRow | None, new: BlobRow | None) -> None:
         if old is not None and (new is None or new.sha256 != old.sha256):
             self.sha256s.delete(txn, old.sha256)
         if new is not None and new.sha256:
             self.sha256s.put(txn, new.sha256, Sha256Row(key))
+        more = (new.size_bytes if new else 0) - (old.size_bytes if old else 0)
+        if more:
+            used = self.index.meta.get(txn, USED)
+            self.index.meta.put(txn, USED, Meta((used.value if used else 0) + more))
 
     def catch_up(self) -> int:
         """Bring the index to the end of the journal: what a crash or a deleted index left out. How many events it took."""
@@ -154,6 +159,12 @@ class Store:
         if reserve is None:
             reserve = min(RESERVE_BYTES, self.system.total_bytes(self.home.root) // 100)
         return max(0, self.system.available_bytes(self.home.root) - reserve)
+
+    def used_bytes(self) -> int:
+        """Bytes of all stored contents, each counted once."""
+        with self.index.read() as txn:
+            used = self.index.meta.get(txn, USED)
+        return used.value if used else 0
 
     def receive(self, expected_bytes: int | None = None, extra: Iterable[str] = ()) -> Incoming:
         """A new Incoming. Degraded when the store only reads, NoSpace when `expected_bytes` cannot fit."""

@@ -113,6 +113,13 @@ def is_project_name(name: str) -> bool:
     return name == CATCH_ALL or project_number(name) is not None
 
 
+def names_itself(wanted: str | None) -> bool:
+    """Is this already a whole project name, to be taken as it is: `P9-X`, the catch-all?"""
+    text = nfc((wanted or "").strip())
+    match = PROJECT.fullmatch(text)
+    return text == CATCH_ALL or bool(match and match[2].strip("-. "))
+
+
 def project_name(wanted: str | None, numbers: set[int]) -> str:
     """The folder name for a new project.
 
@@ -123,8 +130,6 @@ def project_name(wanted: str | None, numbers: set[int]) -> str:
     if text == CATCH_ALL:
         return text
     match = PROJECT.fullmatch(text)
-    if match and clean_label(match[2]) == match[2]:
-        return text
-    if match and match[2].strip("-. "):
+    if match and names_itself(text):
         return f"P{match[1]}-{clean_label(match[2])}"
     return f"P{max(numbers, default=0) + 1}-{clean_label(text)}"

@@ -1,0 +1,160 @@
+"""The same names on disk: what a change does to real folders. Knows rows only as facts handed to it.
+
+Every act happens inside a change; the folders touched are synced before anybody is answered. A name on disk that is not what the
+index believes (dropped, edited or swapped by hand a moment ago) is never written over: it is set aside in
+`.filmcan/quarantine/` first.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as modes
+import time
+
+from cas.committer import Acts
+from cas.digest import Digest
+from cas.layout import HOME
+from cas.link import Seal
+from cas.store import Store
+from views.entry import Entry
+
+STAGE = (HOME, "incoming")
+QUARANTINE = (HOME, "quarantine")
+Folders = tuple[str, ...]
+
+
+def day_of(at_ns: int) -> str:
+    """The UTC day a moment belongs to, as the trash names it: 2026-01-31."""
+    return time.strftime("%Y-%m-%d", time.gmtime(at_ns // 10**9))
+
+
+class Folder:
+    """Names on disk below one root."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._system = store, store.system
+
+    def make(self, acts: Acts, folders: Folders, name: str) -> None:
+        """A real folder; one that somebody made by hand is taken as it is."""
+        fd = acts.folder(folders)
+        try:
+            self._system.make_folder(fd, name)
+        except FileExistsError:
+            if not modes.S_ISDIR(self._system.stat(fd, name).st_mode):
+                self.set_aside(acts, folders, name)
+                self._system.make_folder(fd, name)
+        acts.folder((*folders, name))
+
+    def ensure(self, acts: Acts, folders: Folders) -> None:
+        """The folder `folders` and all above it exist on disk."""
+        for depth in range(1, len(folders) + 1):
+            try:
+                acts.folder(folders[:depth], touch=False)
+            except FileNotFoundError:
+                self.make(acts, folders[: depth - 1], folders[depth - 1])
+
+    def show(self, acts: Acts, folders: Folders, name: str, digest: Digest) -> Seal | None:
+        """Give a blob a new name. The seal of the file when it is one of its own (see Store.link)."""
+        fd = self._folder(acts, folders)
+        try:
+            return self._store.link(acts, digest, fd, name)
+        except FileExistsError:
+            self.set_aside(acts, folders, name)
+            return self._store.link(acts, digest, fd, name)
+
+    def replace(self, acts: Acts, folders: Folders, name: str, digest: Digest, old: Entry) -> Seal | None:
+        """Give a name other bytes, in one step: a reader sees the old or the new file, and no other link changes."""
+        fd = self._folder(acts, folders)
+        if not self.is_ours(acts, folders, name, old):
+            self.set_aside(acts, folders, name)
+        staged = self._system.token()
+        seal = self._store.link(acts, digest, self._store.home.incoming, staged)
+        try:
+            self._system.rename(self._store.home.incoming, staged, fd, name)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            seal = self._replace_here(acts, fd, name, digest)
+        finally:  # rename(2) does nothing when both names are one inode; then the staged name is still there
+            self._system.unlink(self._store.home.incoming, staged)
+        return seal
+
+    def _replace_here(self, acts: Acts, fd: int, name: str, digest: Digest) -> Seal | None:
+        """As replace, for a folder on another mount than the store's: staged beside the name, as a dot file."""
+        staged = f".filmcan-{self._system.token()}"
+        seal = self._store.link(acts, digest, fd, staged)
+        self._system.rename(fd, staged, fd, name)
+        return seal
+
+    def rename(
+        self, acts: Acts, folders: Folders, name: str, to_folders: Folders, to_name: str, *, over: bool = False
+    ) -> None:
+        """Another name for a file or a whole folder, in one step. FileNotFoundError when the name is gone from disk.
+
+        over   what stands at the new name is known and may be replaced; otherwise it is set aside
+        """
+        fd, to_fd = acts.folder(folders), self._folder(acts, to_folders)
+        stat = self._system.stat(fd, name)
+        target = self._stat(to_fd, to_name)
+        same = target is not None and target.st_ino == stat.st_ino
+        if target is not None and not (same or over):
+            self.set_aside(acts, to_folders, to_name)
+        self._system.rename(fd, name, to_fd, to_name)
+        if same and stat.st_nlink > 1 and (folders, name) != (to_folders, to_name):
+            self._system.unlink(fd, name)  # rename(2) does nothing when both names are links of one inode
+        if modes.S_ISDIR(stat.st_mode):
+            acts.forget_folders()
+
+    def drop(self, acts: Acts, folders: Folders, name: str, entry: Entry) -> None:
+        """Take the name of a file off the disk; its bytes are in the store. A stranger under that name is set aside."""
+        try:
+            if self.is_ours(acts, folders, name, entry):
+                self._system.unlink(acts.folder(folders), name)
+            else:
+                self.set_aside(acts, folders, name)
+        except FileNotFoundError:
+            return  # somebody took it away by hand already
+
+    def bury(self, acts: Acts, folders: Folders, name: str, day: str, trash_name: str) -> bool:
+        """Move a file or a whole folder into the trash of `day`: one rename. False when it was gone from disk already."""
+        trash = (HOME, "trash", day)
+        self.ensure(acts, trash)
+        try:
+            self._system.rename(acts.folder(folders), name, acts.folder(trash), trash_name)
+        except FileNotFoundError:
+            return False
+        acts.forget_folders()
+        return True
+
+    def set_aside(self, acts: Acts, folders: Folders, name: str) -> None:
+        """Move what is under a name, and is not what the index believes, into quarantine for a person to look at."""
+        fd = acts.folder(folders)
+        if self._stat(fd, name) is None:
+            return
+        self._system.rename(fd, name, acts.folder(QUARANTINE), f"{self._system.token()}-{name}"[:250])
+
+    def is_ours(self, acts: Acts, folders: Folders, name: str, entry: Entry) -> bool:
+        """Is the file under this name the one the index believes: by inode, size and time?"""
+        stat = self._stat(acts.folder(folders, touch=False), name)
+        row = self._store.blobs.get(acts.txn, entry.raw_digest)
+        believed = entry.own or (row and row.seal)
+        return stat is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == believed
+
+    def exists(self, acts: Acts, folders: Folders, name: str) -> bool:
+        """Is there anything under this name on disk?"""
+        return self._stat(acts.folder(folders, touch=False), name) is not None
+
+    def _stat(self, fd: int, name: str) -> os.stat_result | None:
+        try:
+            return self._system.stat(fd, name)
+        except FileNotFoundError:
+            return None
+
+    def _folder(self, acts: Acts, folders: Folders) -> int:
+        """The folder to act in; made again when somebody removed it by hand while the index still has it."""
+        try:
+            return acts.folder(folders)
+        except FileNotFoundError:
+            self.ensure(acts, folders)
+            return acts.folder(folders)

@@ -1,0 +1,273 @@
+"""`Library`: one source, its store and its tree of names. The door that WebDAV, pages and commands go through."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cas.blobs import OpenBlob
+from cas.committer import Acts
+from cas.incoming import Incoming
+from cas.store import Store
+from cas.system import System
+from views import naming
+from views.edit import GENERATED, Editor, Guard, Placed
+from views.entry import Entry, Kind
+from views.errors import IsAFolder, NotAFolder
+from views.tree import TOP, ProjectRow, Spot, Tree, pack_id
+
+LAZY_SUM_BYTES = 4 << 20  # sums nobody asked for yet are computed at once up to this size, 2 ms of SHA-1
+SUMS_WANTED = ("sha1", "md5")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one source behaves.
+
+    refuse_clashes   refuse names that differ only by case from one that is there; always so where the disk ignores case
+    reserve_bytes    free space uploads leave alone; None for the smaller of 2 GiB and 1 %
+    """
+
+    refuse_clashes: bool = False
+    reserve_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """available: what can really still be written. used: bytes of all stored contents. Both ≥ 0 (RFC 4331)."""
+
+    available_bytes: int
+    used_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A file that filmcan writes itself, open for reading; `fd` is the caller's to close."""
+
+    path: str
+    fd: int
+    size_bytes: int
+    modified_ns: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project as lists show it."""
+
+    entry: Entry
+    row: ProjectRow
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+
+class Library:
+    """One source. Any thread may call anything.
+
+    Reading sees one moment of the index and is never blocked by writers. A change is whole or not at all, and is answered only
+    when it would survive a power cut. Paths are names joined by "/", as clients send them; "" is the top.
+    """
+
+    def __init__(self, root: Path, system: System | None = None, options: Options = Options()) -> None:
+        """Open a root, making it if need be, and bring its index up to date. LockHeld, RootUnfit, FormatUnknown."""
+        self.store = Store(root, system, reserve_bytes=options.reserve_bytes)
+        try:
+            self.tree = Tree(self.store.index)
+            self.store.catch_up()
+        except BaseException:
+            self.store.close()
+            raise
+        self.root = self.store.layout.root
+        refuse = options.refuse_clashes or ignores_case(self.store)
+        self.edit = Editor(self.store, self.tree, refuse_clashes=refuse)
+
+    def close(self) -> None:
+        self.store.close()
+
+    # reading
+
+    def find(self, path: str) -> Entry | None:
+        with self.store.index.read() as txn:
+            return self.tree.find(txn, path)
+
+    def entry(self, path: str) -> Entry:
+        """What has this path; NameNotFound."""
+        with self.store.index.read() as txn:
+            return self.tree.found(txn, path)[1]
+
+    def spot(self, path: str) -> Spot:
+        """Where a path is, with its stored spelling and the folders above it; NameNotFound."""
+        with self.store.index.read() as txn:
+            return self.tree.found(txn, path)[0]
+
+    def listing(self, path: str, writer: str = "") -> tuple[Entry, list[Entry]]:
+        """A folder and what is in it, of one moment; a file and nothing. Junk is shown to the family that wrote it only."""
+        with self.store.index.read() as txn:
+            _, entry = self.tree.found(txn, path)
+            if not entry.is_folder:
+                return entry, []
+            children = self.tree.children(txn, entry.id)
+            return entry, [child for child in children if not child.hidden or (writer and child.writer == writer)]
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Entry]]:
+        """Everything below a folder with its path, parents first, without junk. The list is of one moment."""
+        with self.store.index.read() as txn:
+            spot, entry = self.tree.found(txn, path)
+            found = [(inner, child) for inner, child in self.tree.walk(txn, entry, spot.path) if not child.hidden]
+        yield from found
+
+    def open(self, path: str) -> tuple[Entry, OpenBlob]:
+        """A file and its bytes; the caller closes them. NameNotFound, IsAFolder, BlobDamaged."""
+        entry = self.entry(path)
+        if entry.digest is None:
+            raise IsAFolder(path)
+        return entry, self.store.open(entry.digest)
+
+    def sums(self, entry: Entry) -> Mapping[str, bytes]:
+        """Sums of a file's content as far as known, "sha256" always; SHA-1 and MD5 of small files are computed now."""
+        if entry.digest is None:
+            return {}
+        row = self.store.blob(entry.digest)
+        if row is not None and entry.size_bytes <= LAZY_SUM_BYTES and not set(SUMS_WANTED) <= row.sums.keys():
+            row = self.store.add_sums(entry.digest, SUMS_WANTED)
+        return {} if row is None else {"sha256": row.sha256, **row.sums}
+
+    def space(self) -> Space:
+        return Space(self.store.available_bytes(), self.store.used_bytes())
+
+    def generated(self, path: str) -> Generated | None:
+        """`P…/index.json` or `P…/_manifest/…`, open; None for any other path. They are read by name, not listed."""
+        names = path.split("/")
+        if len(names) < 2 or naming.nfc(names[1]) not in GENERATED or (names[1] == "_manifest") != (len(names) == 3):
+            return None
+        project = self.find(names[0])
+        if project is None or project.kind is not Kind.PROJECT:
+            return None
+        system, home = self.store.system, self.store.home
+        try:
+            with system.folder(home.root, (project.name, *names[1:-1])) as folder:
+                fd = system.open_read(folder, names[-1])
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        stat = system.fstat(fd)
+        etag = f'"g{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"'
+        return Generated("/".join((project.name, *names[1:])), fd, stat.st_size, stat.st_mtime_ns, etag)
+
+    # changing
+
+    def receive(self, expected_bytes: int | None = None, extra: Iterable[str] = ()) -> Incoming:
+        """Begin to take bytes in. NoSpace, Degraded."""
+        return self.store.receive(expected_bytes, extra)
+
+    def put(
+        self, path: str, body: Incoming, *, modified_ns: int | None = None, writer: str = "", via: str = "dav",
+        guard: Guard | None = None,
+    ) -> Placed:  # fmt: skip
+        """Give the bytes in `body` the name `path`; what had the name keeps its id, birth and properties.
+
+        body      is finished here and ended in any case; do not use it afterwards
+        writer    family of the client: whose junk it is, if the name is junk
+        guard     called inside the change with a `find`; raises to refuse (preconditions, locks)
+        raises    NameInvalid, NameReserved, ParentMissing, NotAFolder, IsAFolder, Clash, BodyIncomplete, NoSpace, Degraded
+        threads   of two puts to one path, one wins whole
+        crash     a blob without a name, or a name without a row; reindex repairs both
+        """
+        with body:
+            body.finish(modified_ns=modified_ns)
+            return self.store.commit(
+                lambda acts: self.edit.put(
+                    acts, path, body, modified_ns=modified_ns, writer=writer, via=via, guard=guard
+                )
+            )
+
+    def make_folder(self, path: str, *, guard: Guard | None = None) -> Placed:
+        """A new folder; at the top a new project, numbered, with the name that was asked for going on to work."""
+        return self.store.commit(lambda acts: self.edit.make_folder(acts, path, guard))
+
+    def make_project(self, label: str | None, notes: str = "") -> Placed:
+        """A new project, or the one whose whole name `label` is; `created` tells which."""
+        return self.store.commit(lambda acts: self.edit.make_project(acts, label, notes))
+
+    def move(self, source: str, target: str, *, overwrite: bool = True, guard: Guard | None = None) -> Placed:
+        """Another name or place for a file, a folder, a project: no content bytes are written."""
+        return self.store.commit(
+            lambda acts: self.edit.move(acts, source, target, overwrite=overwrite, guard=guard)
+        )
+
+    def copy(
+        self, source: str, target: str, *, overwrite: bool = True, members: bool = True, guard: Guard | None = None
+    ) -> Placed:
+        """A second name for a file, or a second folder with all in it (without, if not `members`): no content bytes are written."""
+        return self.store.commit(
+            lambda acts: self.edit.copy(acts, source, target, overwrite=overwrite, members=members, guard=guard)
+        )
+
+    def delete(self, path: str, *, guard: Guard | None = None) -> None:
+        """Take a name away, into the trash. The bytes stay."""
+        self.store.commit(lambda acts: self.edit.delete(acts, path, guard))
+
+    def amend(
+        self, path: str, *, modified_ns: int | None = None, created_ns: int | None = None,
+        set_props: Mapping[str, str] | None = None, remove_props: Collection[str] = (), guard: Guard | None = None,
+    ) -> Entry:  # fmt: skip
+        """Times and dead properties of a name."""
+
+        def change(acts: Acts) -> Entry:
+            return self.edit.amend(
+                acts, path, modified_ns=modified_ns, created_ns=created_ns, set_props=set_props or {},
+                remove_props=remove_props, guard=guard,
+            )  # fmt: skip
+
+        return self.store.commit(change)
+
+    # projects
+
+    def projects(self) -> list[Project]:
+        """Every project, by number, then name."""
+        with self.store.index.read() as txn:
+            rows = {int.from_bytes(key, "big"): row for key, row in self.tree.projects.scan(txn)}
+            entries = [entry for entry in self.tree.children(txn, TOP) if entry.kind is Kind.PROJECT]
+        found = [Project(entry, rows[entry.id]) for entry in entries if entry.id in rows]
+        return sorted(found, key=lambda project: (naming.project_number(project.name) or 0, project.name))
+
+    def project(self, name: str) -> Project:
+        """The project of that name; NameNotFound, NotAFolder."""
+        with self.store.index.read() as txn:
+            _, entry = self.tree.found(txn, name)
+            row = self.tree.projects.get(txn, pack_id(entry.id))
+        if entry.kind is not Kind.PROJECT or row is None:
+            raise NotAFolder(name)
+        return Project(entry, row)
+
+    def set_notes(self, name: str, notes: str) -> Project:
+        """What people want to remember of a project."""
+
+        def change(acts: Acts) -> None:
+            spot, entry = self.tree.found(acts.txn, name)
+            row = self.tree.projects.get(acts.txn, pack_id(entry.id))
+            if row is None:
+                raise NotAFolder(name)
+            kept = ProjectRow(row.key, notes, row.created_ns, row.duplicates_skipped, row.removed_missing)
+            self.tree.projects.put(acts.txn, pack_id(entry.id), kept)
+            acts.tell("notes", {"path": spot.path, "notes": notes})
+
+        self.store.commit(change)
+        return self.project(name)
+
+
+def ignores_case(store: Store) -> bool:
+    """Does the disk take `a` and `A` for one name? Tried, not guessed."""
+    system, folder = store.system, store.home.incoming
+    name = f"probe-{system.token()}-a"
+    os.close(system.create(folder, name))
+    try:
+        system.stat(folder, name[:-1] + "A")
+    except FileNotFoundError:
+        return False
+    finally:
+        system.unlink(folder, name)
+    return True

@@ -1,0 +1,246 @@
+"""The tree of names in the index: rows, keys, paths. It knows nothing of the disk.
+
+    entries   parent id (8) + key of the name → Entry        a listing is one range scan; moving a folder is one row
+    uses      digest (32) + entries key → ()                 where a content is shown; derived from entries
+    projects  id (8) → ProjectRow                            what a project has beside its folder
+    aliases   key of a name → AliasRow                       names clients chose for projects at the top
+    trashed   key of the name in the trash → TrashRow        where a name was before it was taken away
+    numbers   name → NumberRow                               the next id
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from cas.digest import Digest
+from cas.index import Index, ReadTxn, WriteTxn
+from views import naming
+from views.entry import Entry, Kind
+from views.errors import NameNotFound, NotAFolder, ParentMissing
+
+NOWHERE, TOP, TRASH = 0, 1, 2  # ids of no folder, of the top of the tree, of the folder of what was taken away
+FIRST_ID = 16
+SECOND_NS = 10**9
+
+
+class ProjectRow(msgspec.Struct, array_like=True, frozen=True):
+    """What a project has beside its folder; key: its entry's id. `key` is the key of its row under the top."""
+
+    key: bytes
+    notes: str
+    created_ns: int
+    duplicates_skipped: int = 0
+    removed_missing: int = 0
+
+
+class AliasRow(msgspec.Struct, array_like=True, frozen=True):
+    id: int
+    name: str
+
+
+class TrashRow(msgspec.Struct, array_like=True, frozen=True):
+    """Where a name was, when it was taken away, and the folder of the day on disk ("" when it had no name on disk)."""
+
+    path: str
+    at_ns: int
+    day: str
+
+
+class NumberRow(msgspec.Struct, array_like=True, frozen=True):
+    value: int
+
+
+class UseRow(msgspec.Struct, array_like=True, frozen=True):
+    """Nothing: the key says it all."""
+
+
+def pack_id(number: int) -> bytes:
+    return number.to_bytes(8, "big")
+
+
+def entry_key(parent: int, name: str) -> bytes:
+    return pack_id(parent) + naming.key(name)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in the tree: a folder that exists, a name in it, and what has that name now.
+
+    chain   the folders from below the top down to the parent; empty when the parent is the top
+    name    the name as it was asked for
+    """
+
+    top: Entry
+    chain: tuple[Entry, ...]
+    name: str
+    entry: Entry | None
+
+    @property
+    def parent(self) -> Entry:
+        return self.chain[-1] if self.chain else self.top
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of the parent's folders as they are stored, and so on disk."""
+        return tuple(entry.name for entry in self.chain)
+
+    @property
+    def stored_name(self) -> str:
+        return self.entry.name if self.entry else self.name
+
+    @property
+    def path(self) -> str:
+        """The path in stored spelling."""
+        return "/".join((*self.folders, self.stored_name)) if self.name else ""
+
+    @property
+    def at_top(self) -> bool:
+        return not self.chain
+
+    def called(self, name: str) -> Spot:
+        return replace(self, name=name)
+
+
+class Tree:
+    """Rows of the tree. Reading with any transaction; writing only inside a change."""
+
+    def __init__(self, index: Index) -> None:
+        self.uses = index.table("uses", UseRow, journaled=False)
+        self.entries = index.table("entries", Entry, derive=self._derive_uses)
+        self.projects = index.table("projects", ProjectRow)
+        self.aliases = index.table("aliases", AliasRow)
+        self.trashed = index.table("trashed", TrashRow)
+        self.numbers = index.table("numbers", NumberRow)
+
+    def _derive_uses(self, txn: WriteTxn, key: bytes, old: Entry | None, new: Entry | None) -> None:
+        before, after = (entry.raw_digest if entry else b"" for entry in (old, new))
+        if before == after:
+            return
+        if before:
+            self.uses.delete(txn, before + key)
+        if after:
+            self.uses.put(txn, after + key, UseRow())
+
+    # reading
+
+    def top(self, txn: ReadTxn) -> Entry:
+        row = self.entries.get(txn, entry_key(NOWHERE, "top"))
+        return row or Entry(TOP, Kind.FOLDER, "top", 0, 0)
+
+    def child(self, txn: ReadTxn, parent: int, name: str) -> Entry | None:
+        return self.entries.get(txn, entry_key(parent, name))
+
+    def children(self, txn: ReadTxn, parent: int) -> Iterator[Entry]:
+        """What a folder holds, hidden entries too, in the order of folded names."""
+        return (entry for _, entry in self.entries.scan(txn, pack_id(parent)))
+
+    def spot(self, txn: ReadTxn, path: str) -> Spot:
+        """Where `path` is or would be. NotAFolder, ParentMissing when it could not be anywhere."""
+        top = self.top(txn)
+        if not path:
+            return Spot(top, (), "", top)
+        chain: list[Entry] = []
+        *folders, name = path.split("/")
+        for step in folders:
+            entry = self._step(txn, chain, step)
+            if entry is None:
+                raise ParentMissing(path)
+            if not entry.is_folder:
+                raise NotAFolder("/".join(e.name for e in (*chain, entry)))
+            chain.append(entry)
+        return Spot(top, tuple(chain), name, self._step(txn, chain, name))
+
+    def _step(self, txn: ReadTxn, chain: list[Entry], name: str) -> Entry | None:
+        if chain:
+            return self.child(txn, chain[-1].id, name)
+        return self.child(txn, TOP, name) or self._by_alias(txn, name)
+
+    def _by_alias(self, txn: ReadTxn, name: str) -> Entry | None:
+        alias = self.aliases.get(txn, naming.key(name))
+        project = alias and self.projects.get(txn, pack_id(alias.id))
+        return self.entries.get(txn, pack_id(TOP) + project.key) if project else None
+
+    def find(self, txn: ReadTxn, path: str) -> Entry | None:
+        try:
+            return self.spot(txn, path).entry
+        except (ParentMissing, NotAFolder):
+            return None
+
+    def found(self, txn: ReadTxn, path: str) -> tuple[Spot, Entry]:
+        """The spot of something that exists, else NameNotFound."""
+        try:
+            spot = self.spot(txn, path)
+        except (ParentMissing, NotAFolder):
+            raise NameNotFound(path) from None
+        if spot.entry is None:
+            raise NameNotFound(path)
+        return spot, spot.entry
+
+    def clash(self, txn: ReadTxn, parent: int, name: str) -> Entry | None:
+        """Another entry whose name differs only by case."""
+        prefix = pack_id(parent) + naming.fold(name) + b"\0"
+        mine = entry_key(parent, name)
+        return next((entry for key, entry in self.entries.scan(txn, prefix) if key != mine), None)
+
+    def walk(self, txn: ReadTxn, entry: Entry, path: str) -> Iterator[tuple[str, Entry]]:
+        """Everything below a folder, parents first, with its path; hidden entries too."""
+        for child in self.children(txn, entry.id):
+            inner = f"{path}/{child.name}" if path else child.name
+            yield inner, child
+            if child.is_folder:
+                yield from self.walk(txn, child, inner)
+
+    def uses_of(self, txn: ReadTxn, digest: Digest) -> Iterator[bytes]:
+        """Keys in `entries` of every name that shows this content."""
+        return (key[len(digest.raw) :] for key, _ in self.uses.scan(txn, digest.raw))
+
+    def numbers_in_use(self, txn: ReadTxn) -> set[int]:
+        names = (entry.name for entry in self.children(txn, TOP) if entry.is_folder)
+        return {number for name in names if (number := naming.project_number(name)) is not None}
+
+    # writing
+
+    def new_id(self, txn: WriteTxn) -> int:
+        row = self.numbers.get(txn, b"next id") or NumberRow(FIRST_ID)
+        self.numbers.put(txn, b"next id", NumberRow(row.value + 1))
+        return row.value
+
+    def put(self, txn: WriteTxn, spot: Spot, entry: Entry, at_ns: int) -> None:
+        """Set the row of `entry` at `spot` under the entry's own name, and move the folder's time forward."""
+        if spot.entry is not None and naming.key(spot.entry.name) != naming.key(entry.name):
+            self.entries.delete(txn, entry_key(spot.parent.id, spot.entry.name))
+        self.entries.put(txn, entry_key(spot.parent.id, entry.name), entry)
+        self.touch(txn, spot, at_ns)
+
+    def remove(self, txn: WriteTxn, spot: Spot, at_ns: int) -> None:
+        """Take the row of `spot` away (not what is below it)."""
+        self.entries.delete(txn, entry_key(spot.parent.id, spot.stored_name))
+        self.touch(txn, spot, at_ns)
+
+    def remove_below(self, txn: WriteTxn, folder: Entry) -> None:
+        """Take every row below a folder away."""
+        for child in list(self.children(txn, folder.id)):
+            if child.is_folder:
+                self.remove_below(txn, child)
+            self.entries.delete(txn, entry_key(folder.id, child.name))
+
+    def touch(self, txn: WriteTxn, spot: Spot, at_ns: int) -> None:
+        """The folder of `spot` changed: its time moves forward by a whole second at least (Finder's negative cache)."""
+        if spot.chain:
+            parent_id = spot.chain[-2].id if len(spot.chain) > 1 else TOP
+            key = entry_key(parent_id, spot.parent.name)
+        else:
+            key = entry_key(NOWHERE, "top")
+        folder = self.entries.get(txn, key) or spot.parent
+        modified_ns = max(at_ns, folder.modified_ns + SECOND_NS)
+        self.entries.put(txn, key, msgspec.structs.replace(folder, modified_ns=modified_ns))
+
+    def forget_project(self, txn: WriteTxn, entry: Entry) -> None:
+        """A project stops being one: its row and the names clients chose for it go."""
+        self.projects.delete(txn, pack_id(entry.id))
+        for key, alias in list(self.aliases.scan(txn)):
+            if alias.id == entry.id:
+                self.aliases.delete(txn, key)
