@@ -7,10 +7,11 @@ whole, a 2xx for a request whose body did not arrive, a second request read out 
 import logging
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from davfront.body import BodyBroken, FileBody, FileCut
+from davfront.body import BodyBroken, FileBody
 from davfront.intake import Intake
 from davfront.reply import AnswerWrong, Headers, http_date, refuse, serialised
 from davfront.wire import PeerGone, Wire
@@ -66,6 +67,7 @@ class Answer:
         except PeerGone as error:
             log.debug("%s: client went away (%s)", self._request(), error)
             self._persistent = False
+            self._wire.cut()
         except BodyBroken as error:
             log.info("%s: %s", self._request(), error.reason)
             self._refuse("408 Request Timeout" if error.stalled else "400 Bad Request", error.reason)
@@ -84,7 +86,7 @@ class Answer:
             raise AnswerWrong("start_response was called twice")
         if not _STATUS.fullmatch(status):
             raise AnswerWrong("malformed status")
-        self._status = status
+        self._status = status if len(status) > 3 else status + " "  # RFC 9112 §4: the space stays
         self._headers = headers
         self._length = _declared_length(headers)
         self._bodiless = self._is_head or status[:3] in ("204", "304")
@@ -133,8 +135,8 @@ class Answer:
         else:
             self._wire.send(head, more=True)
             sent = self._wire.send_file(body.fd, body.offset, body.length)
-            if sent < body.length:
-                raise FileCut(body.length - sent)
+            for block in FileBody(body.fd, body.offset + sent, body.length - sent):
+                self._wire.send(block)
 
     def _send_stream(self, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
@@ -243,7 +245,7 @@ class Answer:
     # -- failing
 
     def _failed(self, error: BaseException) -> None:
-        log.error("%s: %s: %s", self._request(), type(error).__name__, ascii(str(error)))
+        log.error("%s: %s: %s (%s)", self._request(), type(error).__name__, ascii(str(error)), _place(error))
         log.debug("where it happened", exc_info=error)
         if self._whole:
             self._persistent = False
@@ -259,6 +261,14 @@ class Answer:
 
     def _request(self) -> str:
         return ascii(f"{self._environ['REQUEST_METHOD']} {self._environ['REQUEST_URI']}")
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, for a log of one line each."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "nowhere"
 
 
 def _declared_length(headers: Headers) -> int | None:

@@ -49,6 +49,10 @@ class ServerOptions:
     tls_cert: str | None = None
     tls_key: str | None = None
 
+    def __post_init__(self) -> None:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+
 
 class Engine(Protocol):
     """What a connection asks of the server it belongs to. All of it may be called from any thread."""
@@ -169,7 +173,7 @@ class Connection:
         if self._is_closed:
             return
         self._is_closed = True
-        if self._has_leftovers:
+        if self._has_leftovers or self.wire.has_data():
             self.wire.close_gently()
         else:
             self.wire.close()

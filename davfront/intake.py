@@ -79,8 +79,6 @@ class Intake:
             got = self.fill(piece)
             pieces.append(bytes(memoryview(piece)[:got]))
             left -= got
-        if self.broken is not None:
-            raise self.broken
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def readline(self, size: int | None = -1) -> bytes:
@@ -162,8 +160,7 @@ class KnownBody(Intake):
 class ChunkedBody(Intake):
     """A body in chunks (RFC 9112 §7.1); extensions and trailers are read and dropped.
 
-    The end of a chunk is read together with its last byte, so that the body is `finished` as soon as its last byte
-    was handed out only when the client has sent the last chunk too: a reader must go on until it gets nothing.
+    It is `finished` once the last chunk was read, the empty one: a reader goes on until it gets nothing.
     """
 
     remaining: None = None

@@ -42,6 +42,7 @@ def serialised(status: str, headers: Headers) -> bytes:
 
 
 def http_date() -> str:
+    """Now, as RFC 9110 §5.6.7 wants it; made once a second."""
     return _formatted(int(time.time()))
 
 

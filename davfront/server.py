@@ -13,8 +13,6 @@ import logging
 import socket
 import threading
 import time
-from collections import Counter
-from ipaddress import ip_address
 from typing import Any
 
 from cheroot.connections import ConnectionManager
@@ -23,6 +21,7 @@ from cheroot.server import HTTPServer
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.workers.threadpool import ThreadPool, WorkerThread
 
+from davfront.admission import Admission
 from davfront.answer import Application
 from davfront.connection import Connection, ServerOptions
 
@@ -79,10 +78,13 @@ class Server:
 class _Engine(HTTPServer):
     """cheroot's server with our parts in the places where it looks for them."""
 
+    _connections: Any
+
     def __init__(self, app: Application, host: str, port: int, options: ServerOptions) -> None:
         super().__init__((host, port), gateway=None, server_name="filmcan")
         self.app = app
         self.options = options
+        self.admission = Admission(options.max_connections, options.per_address)
         self.requests = _Pool(self, options.threads)
         self.request_queue_size = _BACKLOG
         self.timeout = options.idle_s  # type: ignore[assignment]  # any number will do
@@ -96,7 +98,7 @@ class _Engine(HTTPServer):
         """Bind, listen, start the threads; then put our manager of connections in cheroot's place."""
         super().prepare()
         self._connections.close()
-        self._connections: _Connections = _Connections(self)
+        self._connections = _Connections(self)
         host, port = self.bind_addr
         self.environ = {
             "SCRIPT_NAME": "",
@@ -125,7 +127,7 @@ class _Engine(HTTPServer):
 
     def is_crowded(self) -> bool:
         """True while connections with a request wait for a thread."""
-        return self.requests.qsize > 0
+        return bool(self.requests.qsize)
 
     def secure(self, sock: socket.socket) -> tuple[socket.socket, dict[str, Any]]:
         """The TLS handshake, within the time-out of the socket."""
@@ -137,7 +139,7 @@ class _Engine(HTTPServer):
 
     def forget(self, address: str) -> None:
         """A connection from `address` is closed."""
-        self._connections.forget(address)
+        self.admission.forget(address)
 
     def _serve_unservicable(self) -> None:
         """Nothing is: the queue of connections has no end, so cheroot's thread for 503 answers is not needed."""
@@ -153,13 +155,8 @@ class _Connections(ConnectionManager):
     A new connection rests too until its first byte arrives, so that clients who only connect hold no thread, and
     handshakes are left to the workers, so that a slow one holds up nobody else.
 
-    threads  `_from_server_socket` runs in the serving thread, `forget` in any
+    threads  `_from_server_socket` runs in the serving thread, `put` in any
     """
-
-    def __init__(self, server: _Engine) -> None:
-        super().__init__(server)
-        self._lock = threading.Lock()
-        self._addresses: Counter[str] = Counter()
 
     def _from_server_socket(self, server_socket: socket.socket) -> None:
         """Never returns a connection: cheroot would give it to a worker at once."""
@@ -170,32 +167,14 @@ class _Connections(ConnectionManager):
                 log.error("cannot accept: %s", error)
                 time.sleep(0.1)  # the waiting connection stays readable; without a pause this would spin
             return
-        if not self._admit(address[0]):
+        if not self.server.admission.admit(address[0]):
+            log.warning("connection from %s closed: too many are open", address[0])
             sock.close()
             return
         conn = Connection(self.server, sock, address)
         self.put(conn)
         options = self.server.options
         conn.last_used -= max(0.0, options.idle_s - options.header_s)  # idle_s is for those that spoke once
-
-    def _admit(self, address: str) -> bool:
-        options = self.server.options
-        with self._lock:
-            full = self._addresses.total() >= options.max_connections
-            limit = None if ip_address(address.partition("%")[0]).is_loopback else options.per_address
-            greedy = limit is not None and self._addresses[address] >= limit
-            if not (full or greedy):
-                self._addresses[address] += 1
-        if full or greedy:
-            log.warning("connection from %s closed: %s", address, "too many in all" if full else "too many of its own")
-        return not (full or greedy)
-
-    def forget(self, address: str) -> None:
-        """A connection from `address` is closed."""
-        with self._lock:
-            self._addresses[address] -= 1
-            if self._addresses[address] <= 0:
-                del self._addresses[address]
 
     def stop(self) -> None:
         """Wake the serving thread, which may sleep for `expiration_interval`, and wait until it has seen the stop."""

@@ -5,6 +5,7 @@ size line, are held (at most a few tens of KiB); everything else is received str
 """
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -18,6 +19,7 @@ from davfront.head import BadRequest
 
 READ_AHEAD_BYTES = 1 << 14  # one head, or a line between two chunks with a piece of the next
 SENDFILE_BYTES = 1 << 24  # one call; between two calls the receiver's pace is looked at
+_NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # some file systems cannot
 _LINGER_S = 2.0
 _SCRATCH_BYTES = 1 << 16
 _MORE = getattr(socket, "MSG_MORE", 0)  # Linux: the rest follows, do not send a small packet for the head alone
@@ -36,8 +38,11 @@ class Pace:
     def __init__(self, window_s: float, bytes_s: float) -> None:
         self._window_s = window_s
         self._least_bytes = window_s * bytes_s
-        self._waited_s = 0.0
-        self._bytes = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was counted; each request is judged by itself."""
+        self._waited_s, self._bytes = 0.0, 0
 
     def count(self, waited_s: float, size_bytes: int) -> None:
         """raises  TimeoutError when the window is full and too little came"""
@@ -46,7 +51,7 @@ class Pace:
         if self._waited_s >= self._window_s:
             if self._bytes < self._least_bytes:
                 raise TimeoutError("slower than the least rate")
-            self._waited_s, self._bytes = 0.0, 0
+            self.restart()
 
 
 class Wire:
@@ -109,6 +114,8 @@ class Wire:
             if end >= 0:
                 raw = bytes(held[:end])
                 del held[: end + 4]
+                self._inward.restart()
+                self._outward.restart()
                 return raw
             if held.count(b"\n") != held.count(b"\r\n"):
                 raise BadRequest("lines must end in CR LF")
@@ -173,28 +180,28 @@ class Wire:
         flags = _MORE if more and not self.is_tls else 0
         self._limit(self._stall_s)
         try:
-            sent = self.sock.send(data, flags)
-            if sent < len(data):
-                self._send_rest(memoryview(data)[sent:], flags)
+            while (sent := self._send_some(data, flags)) < len(data):
+                data = memoryview(data)[sent:]
         except OSError as error:
             raise PeerGone(str(error)) from error
 
-    def _send_rest(self, view: memoryview, flags: int) -> None:
+    def _send_some(self, data: bytes | memoryview, flags: int) -> int:
         """`sendall` would bound the whole transfer, not the wait for each piece."""
-        while view:
-            began = time.monotonic()
-            sent = self.sock.send(view, flags)
-            self._outward.count(time.monotonic() - began, sent)
-            view = view[sent:]
+        began = time.monotonic()
+        sent = self.sock.send(data, flags)
+        self._outward.count(time.monotonic() - began, sent)
+        return sent
 
     def can_send_file(self) -> bool:
         """True when the kernel can copy from a file to this socket by itself."""
         return hasattr(os, "sendfile") and hasattr(select, "poll") and not self.is_tls
 
     def send_file(self, fd: int, offset: int, size_bytes: int) -> int:
-        """Send a part of a file through the kernel; returns how much there was to send.
+        """Let the kernel send a part of a file; returns how much it sent before the file ended or it could not.
 
         A socket with a time-out does not block, so a full one is waited for here.
+
+        raises  PeerGone; OSError when the file cannot be read
         """
         self._limit(self._stall_s)
         end = offset + size_bytes
@@ -209,8 +216,11 @@ class Wire:
                     break
                 self._outward.count(0, sent)
                 offset += sent
-        except OSError as error:
+        except (ConnectionError, TimeoutError) as error:
             raise PeerGone(str(error)) from error
+        except OSError as error:
+            if error.errno not in _NO_SENDFILE:
+                raise
         return size_bytes - (end - offset)
 
     def _await_room(self) -> float:
