@@ -1,4 +1,4 @@
-"""Names as cameras and people give them: they collide between folders, and they are spelt in every way a disk allows."""
+"""Names as cameras and people give them: they collide between folders and are spelt in every way a disk allows."""
 
 from __future__ import annotations
 
