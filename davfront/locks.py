@@ -180,14 +180,19 @@ class Locks:
         self._mutex = threading.Lock()
         self._book = LockBook(shelf.load())
 
+    @property
+    def is_empty(self) -> bool:
+        """No lock at all, the usual case: nothing has to be looked up then."""
+        return not len(self._book)
+
     def covering(self, path: str) -> list[LockRow]:
-        if not len(self._book):
+        if self.is_empty:
             return []
         with self._mutex:
             return self._book.covering(path, self._now_ns())
 
     def below(self, path: str) -> list[LockRow]:
-        if not len(self._book):
+        if self.is_empty:
             return []
         with self._mutex:
             return self._book.below(path, self._now_ns())
@@ -196,7 +201,7 @@ class Locks:
         self, path: str, tokens: frozenset[str], user: str, *, members: bool = False, membership: bool = False
     ) -> list[LockRow]:
         """See `LockBook.missing`."""
-        if not len(self._book):
+        if self.is_empty:
             return []
         with self._mutex:
             return self._book.missing(path, tokens, user, self._now_ns(), members=members, membership=membership)
@@ -259,7 +264,7 @@ class Locks:
 
     def forget(self, path: str) -> None:
         """`path` is gone, and with it the locks on it and below it (RFC 4918 §9.6.1)."""
-        if not len(self._book):
+        if self.is_empty:
             return
         with self._mutex:
             now_ns = self._now_ns()
@@ -270,7 +275,7 @@ class Locks:
 
     def take_expired(self) -> list[LockRow]:
         """The locks whose time is over, now gone from the book; the caller clears up the placeholders they leave."""
-        if not len(self._book):
+        if self.is_empty:
             return []
         with self._mutex:
             rows = self._book.expired(self._now_ns())

@@ -1,0 +1,95 @@
+"""MKCOL, DELETE, COPY and MOVE: changes of names. No content is read or written by any of them."""
+
+from __future__ import annotations
+
+from davfront import paths, quirks
+from davfront.errors import DavError, PreconditionFailed
+from davfront.methods.response import Header, Response, allowed_on
+from davfront.methods.share import Request, Share, Touch
+from davfront.upload import Promise
+from views.edit import Placed
+from views.errors import AlreadyThere
+
+
+def mkcol(share: Share, request: Request) -> Response:
+    """A new folder; at the top a new project, which goes on answering to the name it was given here."""
+    # KDE sends Content-Type: text/xml without a body: only bytes are refused, not the header.
+    if request.environ["wsgi.input"].read(1):
+        raise DavError(415, "MKCOL takes no body here.")
+    try:
+        share.library.make_folder(request.path, guard=share.guard(request, Touch(request.path, membership=True)))
+    except AlreadyThere as error:
+        raise DavError(405, str(error), headers=[allowed_on(share.library.find(request.path))]) from None
+    return Response.empty(201, [("Location", request.href(True))])
+
+
+def delete(share: Share, request: Request) -> Response:
+    """Take a name away, a folder with all in it. The bytes stay in the trash."""
+    if not request.path:
+        raise DavError(403, "The top folder stays.")
+    _refuse_shallow(share, request)
+    share.library.delete(request.path, guard=share.guard(request, Touch(request.path, members=True, membership=True)))
+    share.locks.forget(share.canonical(request.path, share.library.find))
+    return Response.empty(204)
+
+
+def _refuse_shallow(share: Share, request: Request) -> None:
+    """DELETE and MOVE of a folder are infinite (RFC 4918 §9.6.1, §9.9.2); whoever asks for less must not lose all."""
+    if request.depth("infinity") != "infinity":
+        entry = share.library.find(request.path)
+        if entry is not None and entry.is_folder:
+            raise DavError(400, f"{request.method} of a folder has Depth: infinity.")
+
+
+def copy(share: Share, request: Request) -> Response:
+    """A second name for the same content."""
+    depth = request.depth("infinity")
+    if depth not in ("0", "infinity"):
+        raise DavError(400, "COPY has Depth 0 or infinity.")
+    target, touch = _target(share, request)
+    guard = share.guard(request, touch)
+    try:
+        placed = share.library.copy(
+            request.path, target, overwrite=request.overwrite(), members=depth != "0", guard=guard
+        )
+    except AlreadyThere:
+        raise PreconditionFailed("Overwrite") from None
+    return _placed(share, request, target, placed)
+
+
+def move(share: Share, request: Request) -> Response:
+    """Another name for the same content. Locks stay behind (RFC 4918 §7.6)."""
+    _refuse_shallow(share, request)
+    target, touch = _target(share, request)
+    source = share.canonical(request.path, share.library.find)
+    guard = share.guard(request, Touch(request.path, members=True, membership=True), touch)
+    try:
+        placed = share.library.move(request.path, target, overwrite=request.overwrite(), guard=guard)
+    except AlreadyThere:
+        raise PreconditionFailed("Overwrite") from None
+    share.locks.forget(source)
+    return _placed(share, request, target, placed)
+
+
+def _target(share: Share, request: Request) -> tuple[str, Touch]:
+    header = request.environ.get("HTTP_DESTINATION")
+    if not header:
+        raise DavError(400, f"{request.method} needs a Destination.")
+    path = share.target(header, request).path
+    if path == request.path:
+        raise DavError(403, "Source and destination are the same.")
+    if quirks.is_pretended(path, request.writer):
+        raise DavError(403, "This name is kept for Finder.")
+    return path, Touch(path, members=True)
+
+
+def _placed(share: Share, request: Request, target: str, placed: Placed) -> Response:
+    """201 or 204 and nothing else: KDE takes every other success for a failure."""
+    headers: list[Header] = []
+    modified_ns = Promise.from_environ(request.environ).modified_ns
+    if modified_ns is not None:  # rclone's vendor=owncloud sends X-OC-Mtime with COPY and MOVE too
+        share.library.amend(placed.path or target, modified_ns=modified_ns)
+        headers.append(("X-OC-Mtime", "accepted"))
+    if not placed.created:
+        return Response.empty(204, headers)
+    return Response.empty(201, [*headers, ("Location", paths.href(request.script, target, placed.entry.is_folder))])
