@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml.ElementTree import fromstring
+from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from .script import Step, read_script
 from .server import Project

@@ -47,8 +47,8 @@ class Gvfs:
     def names(self, path: str) -> list[str]:
         return self("list", "--hidden", self._at(path)).splitlines()
 
-    def __call__(self, *arguments: str) -> str:
-        return run("gio", *arguments, environment={"DBUS_SESSION_BUS_ADDRESS": self.bus})
+    def __call__(self, *arguments: str, input: str = "") -> str:
+        return run("gio", *arguments, input=input, environment={"DBUS_SESSION_BUS_ADDRESS": self.bus})
 
     def _at(self, path: str) -> str:
         return self.base + quote(path)
