@@ -113,12 +113,12 @@ class Answer:
             return
         head = self._head(len(body))
         if self._bodiless:
-            self._wire.send(head)
+            self._put(head)
         elif len(body) <= JOIN_BYTES:
-            self._wire.send(head + body)
+            self._put(head + body)
         else:
-            self._wire.send(head, more=True)
-            self._wire.send(body)
+            self._put(head, more=True)
+            self._put(body)
 
     def _send_file(self, body: FileBody) -> None:
         """Small files leave with their head in one packet, large ones by the kernel's own copy."""
@@ -127,16 +127,16 @@ class Answer:
             self._headers = [*self._headers, ("Content-Length", str(body.length))]
         head = self._head(body.length)
         if self._bodiless or not body.length:
-            self._wire.send(head)
+            self._put(head)
         elif body.length <= JOIN_BYTES or not self._wire.can_send_file():
             for block in body:
-                self._wire.send(head + block)
+                self._put(head + block)
                 head = b""
         else:
-            self._wire.send(head, more=True)
+            self._put(head, more=True)
             sent = self._wire.send_file(body.fd, body.offset, body.length)
             for block in FileBody(body.fd, body.offset + sent, body.length - sent):
-                self._wire.send(block)
+                self._put(block)
 
     def _send_stream(self, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
@@ -151,14 +151,14 @@ class Answer:
         self._count(piece)
         head = b"" if self._head_sent else self._head(None, whole=self._sent_bytes == self._length)
         if self._bodiless:
-            self._wire.send(head)
+            self._put(head)
             return
         if self._chunked:
             piece = b"%x\r\n%b\r\n" % (len(piece), piece)
         if head and len(piece) > JOIN_BYTES:
-            self._wire.send(head, more=True)
+            self._put(head, more=True)
             head = b""
-        self._wire.send(head + piece if head else piece)
+        self._put(head + piece if head else piece)
 
     def _count(self, piece: bytes) -> None:
         if not isinstance(piece, bytes):
@@ -169,11 +169,16 @@ class Answer:
 
     def _finish(self) -> None:
         if not self._head_sent:
-            self._wire.send(self._head(0))
+            self._put(self._head(0))
         elif self._chunked:
-            self._wire.send(b"0\r\n\r\n")
+            self._put(b"0\r\n\r\n")
         if not self._bodiless and self._length is not None and self._sent_bytes < self._length:
             raise AnswerWrong("the body is shorter than its Content-Length")
+
+    def _put(self, data: bytes, more: bool = False) -> None:
+        """From the first byte on, a failure can only be shown by breaking the connection."""
+        self._head_sent = True
+        self._wire.send(data, more)
 
     # -- the head
 
@@ -193,9 +198,7 @@ class Answer:
             headers.append(("Date", http_date()))
         if "server" not in names:
             headers.append(("Server", "filmcan"))
-        head = serialised(self._status, headers)
-        self._head_sent = True
-        return head
+        return serialised(self._status, headers)
 
     def _check(self) -> int:
         if not self._status:

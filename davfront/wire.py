@@ -110,7 +110,7 @@ class Wire:
                 del held[:2]
             end = held.find(b"\r\n\r\n")
             if end > max_bytes or (end < 0 and len(held) > max_bytes):
-                raise _too_long(held)
+                raise _too_long(held, max_bytes)
             if end >= 0:
                 raw = bytes(held[:end])
                 del held[: end + 4]
@@ -276,7 +276,7 @@ class Wire:
             self.sock.settimeout(seconds)
 
 
-def _too_long(held: bytearray) -> BadRequest:
-    if b"\r\n" not in held:
+def _too_long(held: bytearray, max_bytes: int) -> BadRequest:
+    if held.find(b"\r\n", 0, max_bytes) < 0:
         return BadRequest("the request line is too long", "414 URI Too Long")
     return BadRequest("the head is too long", "431 Request Header Fields Too Large")

@@ -61,7 +61,9 @@ class Client:
     def reply(self, without_body: bool = False) -> Reply:
         """The next answer, its body read as its framing says."""
         head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
-        status = int(head[0].split(" ")[1])
+        version, status_text = head[0].split(" ")[:2]
+        assert version == "HTTP/1.1", head[0]
+        status = int(status_text)
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
         if without_body or status in (100, 204, 304):
             return Reply(status, headers, b"")
@@ -92,16 +94,6 @@ class Client:
             return self.rest() == b""
         except ConnectionError:
             return True
-
-    def is_quiet(self, seconds: float = 0.1) -> bool:
-        """True when nothing comes for a while and the connection stays open."""
-        self.sock.settimeout(seconds)
-        try:
-            return not self.held and self._more() and False
-        except TimeoutError:
-            return True
-        finally:
-            self.sock.settimeout(5)
 
     def _until(self, mark: bytes) -> bytes:
         while mark not in self.held:
