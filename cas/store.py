@@ -336,6 +336,28 @@ class Store:
         acts.tell("damaged", {"digest": digest.hex})
         log.error("the bytes of blob %s are damaged and were moved to quarantine", digest.hex)
 
+    def rename_edited(self, acts: Acts, old: Digest, verdict: Verdict) -> None:
+        """Inside a change: a blob file holds other bytes now, by somebody's hand. It becomes the blob of those bytes.
+
+        The row of the old content stays, without a file: a later upload of the same bytes heals it.
+        """
+        sums, (shard, name) = verdict.sums, self.blobs_on_disk.place(old)
+        if self.blobs_on_disk.seal(old) != verdict.seal:
+            raise FileBusy(old.hex)
+        to_shard, to_name = self.blobs_on_disk.place(sums.digest)
+        row = self.blobs.get(acts.txn, sums.digest.raw)
+        try:
+            self.system.link(shard, name, to_shard, to_name)
+            row = None
+        except FileExistsError:
+            self.system.link(shard, name, self.home.quarantine, f"{old.hex}.{self.system.token()}")
+            acts.touch(self.home.quarantine)
+        self.system.unlink(shard, name)
+        acts.touch(shard)
+        acts.touch(to_shard)
+        self.blobs.put(acts.txn, sums.digest.raw, row or self._fresh_row(acts, sums, verdict.seal))
+        log.error("blob %s was edited in place; its bytes are kept as %s", old.hex, sums.digest.hex)
+
     # reading
 
     def open(self, digest: Digest) -> OpenBlob:

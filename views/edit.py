@@ -15,7 +15,7 @@ from cas.committer import Acts
 from cas.digest import Digest
 from cas.incoming import Incoming
 from cas.index import ReadTxn, WriteTxn
-from cas.store import Store
+from cas.store import FileBusy, Found, Store, Verdict
 from views import naming
 from views.entry import Entry, Kind
 from views.errors import AlreadyThere, Clash, IntoItself, IsAFolder, NameNotFound, NameReserved
@@ -376,6 +376,104 @@ class Editor:
         row = TrashRow(spot.path, acts.at_ns, day if on_disk else "")
         self._tree.trashed.put(txn, naming.key(trash_name), row)
         return trash_name
+
+    # following the disk: rows for what people did by hand
+
+    def adopt(self, acts: Acts, path: str, found: Found, source: tuple[int, str], *, via: str, in_place: bool) -> Placed:
+        """A row for a file that lies on disk, its bytes made a blob by linking from it.
+
+        source     folder descriptor and name of the file; it must still be as it was `found`, else FileBusy
+        in_place   the file lies at `path` itself and its name becomes (or stays) a link of the blob; otherwise one is made there
+        """
+        spot = self._tree.spot(acts.txn, path)
+        if spot.entry is not None and spot.entry.is_folder:
+            raise IsAFolder(spot.path)
+        self.admit(acts.txn, spot)
+        if not self._folder.still(*source, found.seal):
+            raise FileBusy(path)
+        row, known = self._store.publish(acts, found, *source)
+        digest, old = found.sums.digest, spot.entry
+        entry = replace(self._entry_for(acts, spot, digest, row.size_bytes, ""), modified_ns=found.seal.modified_ns, via=via)
+        if not in_place:
+            entry = replace(entry, own=self._show(acts, spot, digest))
+        elif found.seal != row.seal:
+            entry = replace(entry, own=self._folder.swap(acts, spot.folders, spot.stored_name, digest, found.seal))
+        self._tree.put(acts.txn, spot, entry, acts.at_ns)
+        replaced = old.digest if old else None
+        facts = self._facts(spot, entry, sha256=found.sums.sha256.hex(), known=known, replaced=replaced.hex if replaced else None)
+        acts.tell("adopt", facts)
+        return Placed(entry, old is None, known, replaced, spot.path)
+
+    def adopt_folder(self, acts: Acts, path: str) -> Placed:
+        """A row for a folder that lies on disk; at the top it is a project and keeps its name."""
+        spot = self._tree.spot(acts.txn, path)
+        if spot.entry is not None:
+            return Placed(spot.entry, False, path=spot.path)
+        if spot.at_top:
+            return self.make_project(acts, spot.name, "")
+        self.admit(acts.txn, spot)
+        entry = Entry(self._tree.new_id(acts.txn), Kind.FOLDER, spot.name, acts.at_ns, acts.at_ns, via="reindex")
+        self._tree.put(acts.txn, spot, entry, acts.at_ns)
+        acts.tell("folder", self._facts(spot, entry))
+        return Placed(entry, True, path=spot.path)
+
+    def follow(self, acts: Acts, path: str, to: str) -> Placed:
+        """A row goes where its file or folder was moved by hand; ids, times and properties stay."""
+        src, entry = self._tree.found(acts.txn, path)
+        dst = self._tree.spot(acts.txn, to)
+        if dst.entry is not None:
+            raise AlreadyThere(dst.path)
+        moved = replace(entry, name=dst.name, kind=self._kind_there(entry, dst))
+        self._move_rows(acts, src, entry, dst, moved)
+        acts.tell("move", {**self._facts(dst, moved), "from": src.path, "replaced": None, "via": "reindex"})
+        return Placed(moved, True, path=dst.path)
+
+    @staticmethod
+    def _kind_there(entry: Entry, dst: Spot) -> Kind:
+        if not entry.is_folder:
+            return Kind.FILE
+        return Kind.PROJECT if dst.at_top else Kind.FOLDER
+
+    def forget(self, acts: Acts, path: str) -> bool:
+        """A name is gone from disk: its row goes into the trash, the bytes stay. False when it is back, or gone here too."""
+        try:
+            spot, entry = self._tree.found(acts.txn, path)
+        except NameNotFound:
+            return False
+        if self._folder.exists_at(acts, spot.folders, entry.name, entry.is_folder):
+            return False
+        count = 1 if not entry.is_folder else sum(not e.is_folder for _, e in self._tree.walk(acts.txn, entry, ""))
+        trash_name = self.bury(acts, spot, entry)
+        self._count(acts, spot, removed=count)
+        acts.tell("missing", {**self._facts(spot, entry), "trash": trash_name})
+        return True
+
+    def _count(self, acts: Acts, spot: Spot, *, removed: int = 0, duplicates: int = 0) -> None:
+        """Add to the counters of the project a spot lies in."""
+        row = self._tree.projects.get(acts.txn, pack_id(spot.chain[0].id)) if spot.chain else None
+        if row is not None:
+            row = replace(row, removed_missing=row.removed_missing + removed, duplicates_skipped=row.duplicates_skipped + duplicates)
+            self._tree.projects.put(acts.txn, pack_id(spot.chain[0].id), row)
+
+    def accept_edit(self, acts: Acts, old: Digest, verdict: Verdict) -> list[str]:
+        """A blob was edited in place through one of its names: the bytes get the digest they have now, and so do all its names.
+
+        They all show the edited bytes, since they are one file; saying so is all that is honest. The paths; the old content is lost
+        unless a spare or another upload brings it back.
+        """
+        self._store.rename_edited(acts, old, verdict)
+        paths = []
+        for key in list(self._tree.uses_of(acts.txn, old)):
+            entry = self._tree.entries.get(acts.txn, key)
+            if entry is None or entry.own is not None:
+                continue
+            fresh = {"raw_digest": verdict.sums.digest.raw, "size_bytes": verdict.sums.size_bytes}
+            changed = replace(entry, **fresh, modified_ns=verdict.seal.modified_ns, arrived_ns=acts.at_ns, via="reindex")
+            self._tree.entries.put(acts.txn, key, changed)
+            paths.append(self._tree.path_of(acts.txn, key) or entry.name)
+        acts.tell("edited", {"paths": paths, "digest": verdict.sums.digest.hex, "size": verdict.sums.size_bytes,
+                             "sha256": verdict.sums.sha256.hex(), "replaced": old.hex})  # fmt: skip
+        return paths
 
     # amend
 

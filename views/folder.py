@@ -13,7 +13,7 @@ import stat as modes
 import time
 
 from cas.committer import Acts
-from cas.digest import Digest
+from cas.digest import EMPTY, Digest
 from cas.layout import HOME
 from cas.link import Seal
 from cas.store import Store
@@ -140,6 +140,33 @@ class Folder:
         row = self._store.blobs.get(acts.txn, entry.raw_digest)
         believed = entry.own or (row and row.seal)
         return stat is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == believed
+
+    def swap(self, acts: Acts, folders: Folders, name: str, digest: Digest, seal: Seal) -> Seal | None:
+        """Put a link of the blob in the place of a file with the same bytes, if the file is still as it was looked at."""
+        if digest == EMPTY.digest:
+            return seal
+        fd, staged = acts.folder(folders), self._system.token()
+        own = self._store.link(acts, digest, self._store.home.incoming, staged)
+        try:
+            if self.still(fd, name, seal):
+                self._system.rename(self._store.home.incoming, staged, fd, name)
+                return own
+        finally:
+            self._system.unlink(self._store.home.incoming, staged)
+        return seal
+
+    def still(self, fd: int, name: str, seal: Seal) -> bool:
+        """Does the file look as it did when `seal` was taken?"""
+        stat = self._stat(fd, name)
+        return stat is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == seal
+
+    def exists_at(self, acts: Acts, folders: Folders, name: str, is_folder: bool) -> bool:
+        """Is there a file (or a folder) under this name, all folders above it included?"""
+        try:
+            stat = self._system.stat(acts.folder(folders, touch=False), name)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return modes.S_ISDIR(stat.st_mode) == is_folder
 
     def exists(self, acts: Acts, folders: Folders, name: str) -> bool:
         """Is there anything under this name on disk?"""

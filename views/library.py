@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cas.blobs import OpenBlob
+from cas.collect import Collector
 from cas.committer import Acts
+from cas.digest import Digest
 from cas.incoming import Incoming
 from cas.store import Store
 from cas.system import System
@@ -77,6 +79,7 @@ class Library:
         self.store = Store(root, system, reserve_bytes=options.reserve_bytes)
         try:
             self.tree = Tree(self.store.index)
+            self._collector = Collector(self.store, lambda txn, digest: any(True for _ in self.tree.uses_of(txn, digest)))
             self.store.catch_up()
         except BaseException:
             self.store.close()
@@ -223,6 +226,18 @@ class Library:
             )  # fmt: skip
 
         return self.store.commit(change)
+
+    # care
+
+    def collector(self) -> Collector:
+        """Finds, and on request removes, contents that no name shows, not even in the trash."""
+        return self._collector
+
+    def paths_of(self, digest: Digest) -> list[str]:
+        """Every path that shows a content, in stored spelling; what lies in the trash is left out."""
+        with self.store.index.read() as txn:
+            paths = (self.tree.path_of(txn, key) for key in self.tree.uses_of(txn, digest))
+            return sorted(path for path in paths if path is not None)
 
     # projects
 

@@ -2,6 +2,7 @@
 
     entries   parent id (8) + key of the name → Entry        a listing is one range scan; moving a folder is one row
     uses      digest (32) + entries key → ()                 where a content is shown; derived from entries
+    parents   id of a folder (8) → the key of its own row    the way from an entry up to its path; derived from entries
     projects  id (8) → ProjectRow                            what a project has beside its folder
     aliases   key of a name → AliasRow                       names clients chose for projects at the top
     trashed   key of the name in the trash → TrashRow        where a name was before it was taken away
@@ -51,6 +52,12 @@ class TrashRow(msgspec.Struct, array_like=True, frozen=True):
 
 class NumberRow(msgspec.Struct, array_like=True, frozen=True):
     value: int
+
+
+class ParentRow(msgspec.Struct, array_like=True, frozen=True):
+    """The key in `entries` of a folder's own row."""
+
+    key: bytes
 
 
 class UseRow(msgspec.Struct, array_like=True, frozen=True):
@@ -108,14 +115,19 @@ class Tree:
     """Rows of the tree. Reading with any transaction; writing only inside a change."""
 
     def __init__(self, index: Index) -> None:
+        self.parents = index.table("parents", ParentRow, journaled=False)
         self.uses = index.table("uses", UseRow, journaled=False)
-        self.entries = index.table("entries", Entry, derive=self._derive_uses)
+        self.entries = index.table("entries", Entry, derive=self._derive)
         self.projects = index.table("projects", ProjectRow)
         self.aliases = index.table("aliases", AliasRow)
         self.trashed = index.table("trashed", TrashRow)
         self.numbers = index.table("numbers", NumberRow)
 
-    def _derive_uses(self, txn: WriteTxn, key: bytes, old: Entry | None, new: Entry | None) -> None:
+    def _derive(self, txn: WriteTxn, key: bytes, old: Entry | None, new: Entry | None) -> None:
+        if new is not None and new.is_folder:
+            self.parents.put(txn, pack_id(new.id), ParentRow(key))
+        elif old is not None and old.is_folder:
+            self._forget_parent(txn, key, old)
         before, after = (entry.raw_digest if entry else b"" for entry in (old, new))
         if before == after:
             return
@@ -123,6 +135,12 @@ class Tree:
             self.uses.delete(txn, before + key)
         if after:
             self.uses.put(txn, after + key, UseRow())
+
+    def _forget_parent(self, txn: WriteTxn, key: bytes, folder: Entry) -> None:
+        """A folder that moved has its new key already; only a row that still points here goes."""
+        row = self.parents.get(txn, pack_id(folder.id))
+        if row is not None and row.key == key:
+            self.parents.delete(txn, pack_id(folder.id))
 
     # reading
 
@@ -196,6 +214,22 @@ class Tree:
     def uses_of(self, txn: ReadTxn, digest: Digest) -> Iterator[bytes]:
         """Keys in `entries` of every name that shows this content."""
         return (key[len(digest.raw) :] for key, _ in self.uses.scan(txn, digest.raw))
+
+    def path_of(self, txn: ReadTxn, key: bytes) -> str | None:
+        """The path of an entry by its key; None for what is in the trash."""
+        names: list[str] = []
+        while True:
+            entry = self.entries.get(txn, key)
+            parent = int.from_bytes(key[:8], "big")
+            if entry is None or parent == TRASH:
+                return None
+            names.append(entry.name)
+            if parent == TOP:
+                return "/".join(reversed(names))
+            found = self.parents.get(txn, pack_id(parent))
+            if found is None:
+                return None
+            key = found.key
 
     def numbers_in_use(self, txn: ReadTxn) -> set[int]:
         names = (entry.name for entry in self.children(txn, TOP) if entry.is_folder)

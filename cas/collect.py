@@ -1,0 +1,125 @@
+"""What no name needs any more. Nothing goes at once, nothing goes unasked: the two-scan rule of the durability reference §4.
+
+A blob goes only when no row shows it, its file has no other link, two scans at least a day apart found it so, and it has been so for
+the grace time. It is moved to `trash/blobs-<day>/` first and deleted a day later. An upload of the same bytes in between
+finds the blob missing and stores it again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from cas.committer import Acts
+from cas.digest import EMPTY, Digest
+from cas.index import ReadTxn, WriteTxn
+from cas.layout import HOME
+from cas.store import Store
+
+DAY_NS = 86_400 * 10**9
+GRACE_NS = 30 * DAY_NS
+HOLDING = "blobs-"
+
+Needed = Callable[[ReadTxn, Digest], bool]
+
+
+class OrphanRow(msgspec.Struct, array_like=True, frozen=True):
+    """Since when a blob was seen without a name, and how often, at least a day apart."""
+
+    since_ns: int
+    scans: int
+    last_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A blob no name needs; `ripe` when it may go now, else `why` it waits."""
+
+    digest: Digest
+    size_bytes: int
+    ripe: bool
+    why: str
+
+
+class Collector:
+    """Finds and removes. `needed` tells whether any name, the trash included, still shows a content."""
+
+    def __init__(self, store: Store, needed: Needed, *, grace_ns: int = GRACE_NS) -> None:
+        self._store, self._needed, self._grace_ns = store, needed, grace_ns
+        self._orphans = store.index.table("orphans", OrphanRow, journaled=False)
+
+    def plan(self) -> list[Candidate]:
+        """What could go, and when. Changes nothing."""
+        now_ns, found = self._store.system.now_ns(), []
+        with self._store.index.read() as txn:
+            for digest, row in self._store.digests(txn):
+                if digest == EMPTY.digest or self._needed(txn, digest):
+                    continue
+                why = self._why_not(digest, self._orphans.get(txn, digest.raw), now_ns)
+                found.append(Candidate(digest, row.size_bytes, not why, why))
+        return found
+
+    def _why_not(self, digest: Digest, seen: OrphanRow | None, now_ns: int) -> str:
+        stat = self._store.blobs_on_disk.stat(digest)
+        if stat is None:
+            return "its file is gone already"
+        if stat.st_nlink > 1:
+            return "a file outside the index still shows it"
+        if seen is None or seen.scans < 2:
+            return "it must be found without a name twice, a day apart"
+        if now_ns - seen.since_ns < self._grace_ns:
+            return f"it has been without a name for {(now_ns - seen.since_ns) // DAY_NS} of {self._grace_ns // DAY_NS} days"
+        return ""
+
+    def run(self) -> list[Candidate]:
+        """Note what has no name now, move away what is ripe, delete what was moved away a day ago. The candidates that went."""
+        candidates = self.plan()
+        self._store.note(lambda txn: self._mark(txn, candidates))
+        ripe = [candidate for candidate in candidates if candidate.ripe]
+        gone = [candidate for candidate in ripe if self._store.commit(partial(self._take, candidate=candidate))]
+        self._empty_holding()
+        return gone
+
+    def _mark(self, txn: WriteTxn, candidates: list[Candidate]) -> None:
+        """Count this scan for each candidate; a blob that has a name again is forgotten."""
+        now_ns, wanted = self._store.system.now_ns(), {c.digest.raw for c in candidates}
+        for key, _ in list(self._orphans.scan(txn)):
+            if key not in wanted:
+                self._orphans.delete(txn, key)
+        for raw in wanted:
+            seen = self._orphans.get(txn, raw) or OrphanRow(now_ns, 0, now_ns - DAY_NS)
+            if now_ns - seen.last_ns >= DAY_NS:
+                self._orphans.put(txn, raw, OrphanRow(seen.since_ns, seen.scans + 1, now_ns))
+
+    def _take(self, acts: Acts, candidate: Candidate) -> bool:
+        """Move one blob away, if nobody wants it at this very moment."""
+        store, digest = self._store, candidate.digest
+        if self._needed(acts.txn, digest) or self._why_not(digest, self._orphans.get(acts.txn, digest.raw), acts.at_ns):
+            return False
+        holding = HOLDING + time.strftime("%Y-%m-%d", time.gmtime(acts.at_ns // 10**9))
+        try:
+            store.system.make_folder(store.home.trash, holding)
+        except FileExistsError:
+            pass  # another blob went today
+        shard, name = store.blobs_on_disk.place(digest)
+        store.system.rename(shard, name, acts.folder((HOME, "trash", holding)), digest.hex)
+        acts.touch(shard)
+        acts.touch(store.home.trash)
+        store.blobs.delete(acts.txn, digest.raw)
+        acts.tell("collected", {"digest": digest.hex, "size": candidate.size_bytes})
+        return True
+
+    def _empty_holding(self) -> None:
+        """Delete what was moved away more than a day ago."""
+        store = self._store
+        today = time.strftime("%Y-%m-%d", time.gmtime((store.system.now_ns() - DAY_NS) // 10**9))
+        for entry in store.system.scan(store.home.trash):
+            if entry.name.startswith(HOLDING) and entry.name.removeprefix(HOLDING) < today:
+                with store.system.folder(store.home.trash, (entry.name,)) as fd:
+                    for held in store.system.scan(fd):
+                        store.system.unlink(fd, held.name)
+                store.system.remove_folder(store.home.trash, entry.name)

@@ -1,0 +1,239 @@
+"""Bring index and folders together again: look (scan), make a plan, apply it.
+
+The folder is the truth about names, the store about bytes. Files found are adopted by linking *from* them; names gone go to the trash of
+the index; edited blobs become the blobs of what they hold now; on request stray media go where originals belong. Applied twice,
+it does nothing the second time.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from cas.store import FileBusy, Found
+from views import media, naming
+from views.edit import Placed
+from views.errors import NameProblem
+from views.library import Library
+from views.scan import (
+    LEFT_ALONE,
+    Conflict,
+    Difference,
+    Edited,
+    Gone,
+    NewFile,
+    NewFolder,
+    NewProject,
+    Renamed,
+    Scanner,
+    Seen,
+)
+
+log = logging.getLogger("filmcan.reindex")
+ORIGINALS = "ingest/originals"
+UNKNOWN_QUIET_S = 10.0  # durability reference §4, where the system cannot tell who writes
+COPY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    """Media outside `ingest/originals` goes there, with the folders it lay in."""
+
+    path: str
+    to: str
+    verb = "relocate"
+
+
+Step = Difference | Relocation
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What reindex would do. A value: print it, or apply it."""
+
+    steps: tuple[Step, ...]
+    files: int = 0
+    folders: int = 0
+
+    def lines(self) -> list[str]:
+        """One line a step: what, path, and where to."""
+        return [f"{step.verb:<10} {step.path}" + (f" → {step.to}" if isinstance(step, Renamed | Relocation) else "")
+                + (f" ({step.why})" if isinstance(step, Conflict) else "") for step in self.steps]  # fmt: skip
+
+
+@dataclass
+class Report:
+    """What came of it. Paths are those of the files as they are now."""
+
+    indexed: list[Placed] = field(default_factory=list)
+    renamed: list[Renamed] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    relocated: list[Relocation] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+Progress = Callable[[int, int, str], None]  # steps done, steps in all, path
+
+
+def plan(library: Library, project: str | None = None, *, relocate: bool = False, left_alone: Iterable[str] = LEFT_ALONE) -> Plan:
+    """Compare a project, or everything, with the disk. Reads no bytes; changes nothing.
+
+    relocate   also bring stray media home (asked for by a person or a client, never by a watcher: a file that just moved
+               under somebody's hands looks lost)
+    """
+    scanner = Scanner(library, left_alone)
+    seen = scanner.everything() if project is None else scanner.project(library.project(project).name)
+    return plan_of(library, seen, project, relocate=relocate, left_alone=left_alone)
+
+
+def plan_of(
+    library: Library, seen: Seen, project: str | None = None, *, relocate: bool = False, left_alone: Iterable[str] = LEFT_ALONE
+) -> Plan:
+    steps: list[Step] = list(seen.differences)
+    if relocate:
+        steps += _relocations(library, seen, project, tuple(left_alone))
+    return Plan(tuple(steps), seen.files, seen.folders)
+
+
+def _relocations(library: Library, seen: Seen, project: str | None, left_alone: tuple[str, ...]) -> list[Relocation]:
+    """Every media file outside `ingest/originals` and outside the left-alone folders, known or about to be."""
+    gone = {step.path for step in seen.differences if isinstance(step, Gone)}
+    names = [project] if project else [found.name for found in library.projects()]
+    paths = {path for name in names for path, entry in library.walk(name) if not entry.is_folder and path not in gone}
+    for step in seen.differences:
+        if isinstance(step, NewFile | Renamed):
+            paths.add(step.to if isinstance(step, Renamed) else step.path)
+    taken = set(paths)
+    found = []
+    for path in sorted(paths):
+        name, _, inner = path.partition("/")
+        if naming.is_project_name(name) and inner and is_stray(inner, left_alone):
+            to = free_name(f"{name}/{ORIGINALS}/{inner}", taken)
+            taken.add(to)
+            found.append(Relocation(path, to))
+    return found
+
+
+def is_stray(inner: str, left_alone: tuple[str, ...]) -> bool:
+    """Is this path inside a project media that belongs into `ingest/originals`?"""
+    folders = inner.split("/")[:-1]
+    if not media.is_media(inner) or inner.startswith(f"{ORIGINALS}/") or any(name[0] in "._" for name in folders):
+        return False
+    return not any(inner.startswith(f"{alone.strip('/')}/") for alone in left_alone)
+
+
+def free_name(path: str, taken: set[str]) -> str:
+    """`path`, or `<stem>_<k><suffix>` with the first k = 1, 2, … that is free (contract §2.3)."""
+    pure, count = PurePosixPath(path), 0
+    while path in taken:
+        count += 1
+        path = str(pure.with_name(f"{pure.stem}_{count}{pure.suffix}"))
+    return path
+
+
+def apply(library: Library, plan: Plan, progress: Progress | None = None, *, quiet_s: float = 0.0) -> Report:
+    """Do what a plan says. Each step is one change, checked again before it is done: what moved meanwhile is `busy`.
+
+    quiet_s   leave files alone that changed within this time: they may still be copied
+    """
+    worker = _Worker(library, quiet_s)
+    for done, step in enumerate(plan.steps):
+        if progress is not None:
+            progress(done, len(plan.steps), step.path)
+        worker.do(step)
+    if progress is not None and plan.steps:
+        progress(len(plan.steps), len(plan.steps), "")
+    return worker.report
+
+
+class _Worker:
+    def __init__(self, library: Library, quiet_s: float) -> None:
+        self._library, self._store, self._edit = library, library.store, library.edit
+        self._quiet_s = quiet_s
+        self.report = Report()
+
+    def do(self, step: Step) -> None:
+        """One step; a step that cannot be done is told in the report and does not stop the others."""
+        try:
+            self._do(step)
+        except (FileBusy, FileNotFoundError):
+            self.report.busy.append(step.path)
+        except (NameProblem, OSError) as error:
+            log.warning("reindex could not do “%s %s”: %s", step.verb, step.path, error)
+            self.report.failed[step.path] = str(error)
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case NewProject() | NewFolder():
+                self._store.commit(lambda acts: self._edit.adopt_folder(acts, step.path))
+            case Renamed():
+                self._store.commit(lambda acts: self._edit.follow(acts, step.path, step.to))
+                self.report.renamed.append(step)
+            case NewFile():
+                self._wait_for_quiet(step.path, step.changed_ns)
+                self.report.indexed.append(self._adopt(step.path))
+            case Edited():
+                self._wait_for_quiet(step.path, step.changed_ns)
+                self._look_into(step)
+            case Gone():
+                if self._store.commit(lambda acts: self._edit.forget(acts, step.path)):
+                    self.report.removed.append(step.path)
+            case Relocation():
+                self._relocate(step)
+            case Conflict():
+                self.report.conflicts.append(step)
+
+    def _wait_for_quiet(self, path: str, changed_ns: int) -> None:
+        """FileBusy for a file that changed a moment ago; a later pass finds it."""
+        if self._store.system.now_ns() - changed_ns < self._quiet_s * 1e9:
+            raise FileBusy(path)
+
+    def _adopt(self, path: str) -> Placed:
+        folders, _, name = path.rpartition("/")
+        with self._store.system.folder(self._store.home.root, folders.split("/") if folders else ()) as fd:
+            found = self._store.find_on_disk(fd, name)
+            try:
+                return self._link_or_copy(path, found, fd, name)
+            finally:
+                self._store.system.close(found.fd)
+
+    def _link_or_copy(self, path: str, found: Found, fd: int, name: str) -> Placed:
+        """Link from the file; where its folder lies on another file system, copy the bytes and leave the file as it is."""
+        try:
+            return self._store.commit(
+                lambda acts: self._edit.adopt(acts, path, found, (fd, name), via="reindex", in_place=True)
+            )
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        with self._library.receive(found.sums.size_bytes) as body:
+            buffer, offset = memoryview(bytearray(COPY_BYTES)), 0
+            while count := self._store.system.readinto(found.fd, buffer, offset):
+                body.write(buffer[:count])
+                offset += count
+            return self._library.put(path, body, modified_ns=found.seal.modified_ns, via="reindex")
+
+    def _look_into(self, step: Edited) -> None:
+        """Read a blob that looks other than it should: touched only, or edited."""
+        old = step.entry.digest
+        verdict = self._store.examine(old) if old is not None else None
+        if old is None or verdict is None:
+            return
+        if verdict.good:
+            self._store.settle(old)
+            return
+        self.report.edited += self._store.commit(lambda acts: self._edit.accept_edit(acts, old, verdict))
+
+    def _relocate(self, step: Relocation) -> None:
+        folders = step.to.split("/")[:-1]
+        for depth in range(2, len(folders) + 1):
+            if self._library.find("/".join(folders[:depth])) is None:
+                self._library.make_folder("/".join(folders[:depth]))
+        self._library.move(step.path, step.to, overwrite=False)
+        self.report.relocated.append(step)
