@@ -21,6 +21,7 @@ READ_AHEAD_BYTES = 1 << 14  # one head, or a line between two chunks with a piec
 SENDFILE_BYTES = 1 << 24  # one call; between two calls the receiver's pace is looked at
 _NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # some file systems cannot
 _LINGER_S = 2.0
+_LINGER_STRUCT = "hh" if os.name == "nt" else "ii"
 _SCRATCH_BYTES = 1 << 16
 _MORE = getattr(socket, "MSG_MORE", 0)  # Linux: the rest follows, do not send a small packet for the head alone
 
@@ -259,7 +260,7 @@ class Wire:
     def cut(self) -> None:
         """Close with a reset, so that nobody takes what was sent for the whole answer."""
         with contextlib.suppress(OSError):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER_STRUCT, 1, 0))
         with contextlib.suppress(OSError):
             self.sock.close()
 

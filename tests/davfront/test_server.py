@@ -417,6 +417,31 @@ def test_stop_breaks_a_transfer_that_does_not_end_in_time() -> None:
     assert shelf.broken
 
 
+def test_stop_leaves_an_application_behind_that_never_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("davfront.server._STUCK_S", 0.1)
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        entered.set()
+        leave.wait(5)
+        return []
+
+    server = Server(hang, options=ServerOptions(threads=2, stop_s=0.1))
+    server.start()
+    with Client(server.port) as client:
+        client.say(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert entered.wait(5)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 1
+    leave.set()
+
+
+def test_a_port_that_is_taken_is_an_error_at_start(port: int) -> None:
+    with pytest.raises(OSError):
+        Server(Shelf(), port=port).start()
+
+
 def test_a_stopped_server_has_released_its_port_and_stops_twice() -> None:
     server = Server(Shelf())
     server.start()
