@@ -299,39 +299,41 @@ class Scanner:
     def _matched(self) -> Seen:
         """Pair what is gone with what is new: folders first, then single files by content; then put all in order."""
         differences = self.seen.differences
-        new = {d.path: d for d in differences if isinstance(d, NewFile) and d.over is None and d.digest is not None}
+        new = {d.path: d for d in differences if isinstance(d, NewFile) and d.over is None}
         found = {d.path for d in differences if isinstance(d, NewProject | NewFolder)}
         gone = [d for d in differences if isinstance(d, Gone)]
-        renamed = [r for d in gone if d.entry.is_folder and (r := self._folder_renamed(d, new, found)) is not None]
-        settled = {r.path for r in renamed} | {r.to for r in renamed}
-        inside = tuple(f"{r.to}/" for r in renamed)
-        kept = [d for d in differences if d.path not in settled and not (d.path.startswith(inside) and inside)]
-        renamed += self._files_renamed([d for d in kept if isinstance(d, Gone)], kept)
-        settled = {r.path for r in renamed} | {r.to for r in renamed}
-        self.seen.differences = _in_order([*(d for d in kept if d.path not in settled), *renamed])
+        settled: set[str] = set()
+        folders: list[Renamed] = []
+        for difference in gone:
+            renamed = self._folder_renamed(difference, new, found) if difference.entry.is_folder else None
+            if renamed is not None:
+                folders.append(renamed)
+                settled |= {renamed.path, *(f"{renamed.to}{inner}" for inner in self._rows_below(difference))}
+        kept = [d for d in differences if d.path not in settled]
+        files = self._files_renamed([d for d in kept if isinstance(d, Gone)], kept)
+        settled = {path for renamed in files for path in (renamed.path, renamed.to)}
+        self.seen.differences = _in_order([*(d for d in kept if d.path not in settled), *folders, *files])
         return self.seen
 
     def _folder_renamed(self, gone: Gone, new: dict[str, NewFile], found: set[str]) -> Renamed | None:
-        """The new folder that holds, under the same names, just what the gone one held; a project also by its number alone."""
-        members = self._files_below(gone)
+        """The new folder that holds, under the same names, all that the gone one held; a project also by its number alone."""
+        members = {inner: entry for inner, entry in self._rows_below(gone).items() if entry.size_bytes}
         for path in sorted(found):
-            there = {p[len(path) + 1 :] for p in new if p.startswith(f"{path}/")}
             same = members and all(
-                (file := new.get(f"{path}/{inner}")) is not None and file.digest is not None and file.digest.raw == raw
-                for inner, raw in members.items()
+                (file := new.get(path + inner)) is not None and file.digest == entry.digest for inner, entry in members.items()
             )
             number = naming.project_number(gone.path)
-            alike = not members and not there and number is not None and number == naming.project_number(path)
-            if (same and there <= members.keys()) or alike:
+            alike = number is not None and number == naming.project_number(path)
+            if same or (alike and not members):
                 found.discard(path)
                 return Renamed(gone.path, path, gone.entry)
         return None
 
-    def _files_below(self, gone: Gone) -> dict[str, bytes]:
-        """Relative path → digest of every file with bytes below a gone folder."""
+    def _rows_below(self, gone: Gone) -> dict[str, Entry]:
+        """What a gone folder held, itself too: path from the folder on, beginning with a slash ("" for itself) → entry."""
         with self._store.index.read() as txn:
             below = self._library.tree.walk(txn, gone.entry, "")
-            return {path: entry.raw_digest for path, entry in below if entry.size_bytes and not entry.hidden}
+            return {"": gone.entry} | {f"/{path}": entry for path, entry in below if not entry.hidden}
 
     def _files_renamed(self, gone: list[Gone], kept: list[Difference]) -> list[Renamed]:
         left: dict[bytes, list[tuple[str, Entry]]] = {}
@@ -350,10 +352,21 @@ class Scanner:
         return renamed
 
 
-_ORDER = (NewProject, NewFolder, Renamed, NewFile, Edited, Gone, Conflict)
-
-
 def _in_order(differences: list[Difference]) -> list[Difference]:
-    """Folders before what is in them, renames before what looks missing, deepest missing names last of all to first."""
-    return sorted(differences, key=lambda d: (_ORDER.index(type(d)), d.path))
+    """Folders (new or renamed) from the top down, then files that moved, new files, edits; what is missing last."""
+    return sorted(differences, key=_place)
 
+
+def _place(difference: Difference) -> tuple[int, str]:
+    match difference:
+        case NewProject() | NewFolder():
+            return 0, difference.path
+        case Renamed():
+            return (0 if difference.entry.is_folder else 1), difference.to
+        case NewFile():
+            return 2, difference.path
+        case Edited():
+            return 3, difference.path
+        case Gone():
+            return 4, difference.path
+    return 5, difference.path
