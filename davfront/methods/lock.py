@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import uuid
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -14,6 +13,10 @@ from davfront.methods.response import XML, Header, Response
 from davfront.methods.share import Find, Request, Share, Touch
 from views.entry import Entry
 from views.errors import NameNotFound
+
+# A URI of our own (RFC 4918 §6.5 leaves the scheme free), and short: litmus cuts an If header with two tags of 66
+# characters and a UUID off at 200. Nobody minds the scheme; the servers built on x/net/webdav send bare numbers.
+TOKEN_BYTES = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def lock(share: Share, request: Request) -> Response:
 
 def _row(share: Share, request: Request, wish: Wish, deep: bool, entry: Entry, made: bool) -> LockRow:
     return LockRow(
-        token=f"opaquelocktoken:{uuid.UUID(bytes=secrets.token_bytes(16), version=4)}",
+        token=f"filmcan:{secrets.token_hex(TOKEN_BYTES)}",
         path=share.canonical(request.path, share.library.find),
         href=request.href(entry.is_folder),
         exclusive=wish.exclusive,
