@@ -13,7 +13,7 @@ from typing import Any
 
 from davfront.body import BodyBroken, FileBody
 from davfront.intake import Intake
-from davfront.reply import AnswerWrong, Headers, http_date, refuse, serialised
+from davfront.reply import AnswerWrong, Headers, refuse, serialised
 from davfront.wire import PeerGone, Wire
 
 log = logging.getLogger("filmcan.server")
@@ -33,10 +33,14 @@ class Answer:
     environ     of the request, with "wsgi.input"
     intake      the same body, of which the server may drop the rest
     persistent  client and server are both ready for another request after this one
+    date        the Date field of an answer sent now
     """
 
-    def __init__(self, wire: Wire, environ: dict[str, Any], intake: Intake, persistent: bool) -> None:
+    def __init__(
+        self, wire: Wire, environ: dict[str, Any], intake: Intake, persistent: bool, date: Callable[[], str]
+    ) -> None:
         self._wire = wire
+        self._date = date
         self._environ = environ
         self._intake = intake
         self._persistent = persistent
@@ -195,7 +199,7 @@ class Answer:
         self._settle_connection(headers, whole)
         names = {name.lower() for name, _ in headers}
         if "date" not in names:
-            headers.append(("Date", http_date()))
+            headers.append(("Date", self._date()))
         if "server" not in names:
             headers.append(("Server", "filmcan"))
         return serialised(self._status, headers)
@@ -260,7 +264,7 @@ class Answer:
         if self._head_sent:
             self._wire.cut()
         else:
-            refuse(self._wire, status, sentence, with_body=not self._is_head)
+            refuse(self._wire, self._date(), status, sentence, with_body=not self._is_head)
 
     def _request(self) -> str:
         return ascii(f"{self._environ['REQUEST_METHOD']} {self._environ['REQUEST_URI']}")

@@ -67,6 +67,9 @@ class Engine(Protocol):
     def is_crowded(self) -> bool:
         """True while connections with a request wait for a thread."""
 
+    def date(self) -> str:
+        """The Date field of an answer sent now."""
+
     def secure(self, sock: socket.socket) -> tuple[socket.socket, dict[str, Any]]:
         """The TLS handshake: the socket to use from now on, and what it adds to every environ. raises OSError"""
 
@@ -129,9 +132,8 @@ class Connection:
             intake = ChunkedBody(self.wire, head.expects_100)
         else:
             intake = KnownBody(self.wire, head.length, head.expects_100)
-        answer = Answer(
-            self.wire, self._request_environ(head, intake), intake, head.persistent and self.server.keeps_connections()
-        )
+        persistent = head.persistent and self.server.keeps_connections()
+        answer = Answer(self.wire, self._request_environ(head, intake), intake, persistent, self.server.date)
         persistent = answer.run(self.server.app)
         self._has_leftovers = not intake.finished
         return persistent
@@ -163,7 +165,7 @@ class Connection:
     def _turn_away(self, status: str, reason: str) -> None:
         log.info("%s: %s: %s", self.remote_addr, status, reason)
         self._has_leftovers = True
-        refuse(self.wire, status, reason)
+        refuse(self.wire, self.server.date(), status, reason)
 
     def close(self) -> None:
         """Close, gently when the client may still be sending.

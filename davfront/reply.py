@@ -1,7 +1,6 @@
 """Heads of answers as bytes, and the short answers that the server gives by itself."""
 
 import logging
-import time
 from email.utils import formatdate
 from functools import lru_cache
 
@@ -16,13 +15,13 @@ class AnswerWrong(Exception):
     """The application broke WSGI or its own Content-Length."""
 
 
-def refuse(wire: Wire, status: str, sentence: str, with_body: bool = True) -> None:
+def refuse(wire: Wire, date: str, status: str, sentence: str, with_body: bool = True) -> None:
     """Answer for the server itself: one plain line, then no more requests on this connection."""
     body = sentence.encode() + b"\n"
     headers = [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
-        ("Date", http_date()),
+        ("Date", date),
         ("Server", "filmcan"),
         ("Connection", "close"),
     ]
@@ -41,11 +40,7 @@ def serialised(status: str, headers: Headers) -> bytes:
     return text.encode("latin-1")
 
 
-def http_date() -> str:
-    """Now, as RFC 9110 §5.6.7 wants it; made once a second."""
-    return _formatted(int(time.time()))
-
-
 @lru_cache(maxsize=2)
-def _formatted(now_s: int) -> str:
+def http_date(now_s: int) -> str:
+    """Seconds since 1970 as RFC 9110 §5.6.7 wants them; many answers share one second."""
     return formatdate(now_s, usegmt=True)

@@ -13,6 +13,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from cheroot.connections import ConnectionManager
@@ -21,9 +22,11 @@ from cheroot.server import HTTPServer
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.workers.threadpool import ThreadPool, WorkerThread
 
+from cas.system import System
 from davfront.admission import Admission
 from davfront.answer import Application
 from davfront.connection import Connection, ServerOptions
+from davfront.reply import http_date
 
 __all__ = ["Server", "ServerOptions"]
 
@@ -39,13 +42,19 @@ class Server:
 
     host     an address or name; "0.0.0.0" and "::" mean every interface
     port     0 lets the system choose; `port` then tells which
+    now_ns   wall clock, for the Date of answers
     threads  start, stop and serve_forever from the thread that owns the server; the application is called from many
     """
 
     def __init__(
-        self, app: Application, host: str = "127.0.0.1", port: int = 0, options: ServerOptions | None = None
+        self,
+        app: Application,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        options: ServerOptions | None = None,
+        now_ns: Callable[[], int] | None = None,
     ) -> None:
-        self._engine = _Engine(app, host, port, options or ServerOptions())
+        self._engine = _Engine(app, host, port, options or ServerOptions(), now_ns or System().now_ns)
         self._thread: threading.Thread | None = None
 
     @property
@@ -80,10 +89,13 @@ class _Engine(HTTPServer):
 
     _connections: Any
 
-    def __init__(self, app: Application, host: str, port: int, options: ServerOptions) -> None:
+    def __init__(
+        self, app: Application, host: str, port: int, options: ServerOptions, now_ns: Callable[[], int]
+    ) -> None:
         super().__init__((host, port), gateway=None, server_name="filmcan")
         self.app = app
         self.options = options
+        self._now_ns = now_ns
         self.admission = Admission(options.max_connections, options.per_address)
         self.requests = _Pool(self, options.threads)
         self.request_queue_size = _BACKLOG
@@ -128,6 +140,10 @@ class _Engine(HTTPServer):
     def is_crowded(self) -> bool:
         """True while connections with a request wait for a thread."""
         return bool(self.requests.qsize)
+
+    def date(self) -> str:
+        """The Date field of an answer sent now."""
+        return http_date(self._now_ns() // 10**9)
 
     def secure(self, sock: socket.socket) -> tuple[socket.socket, dict[str, Any]]:
         """The TLS handshake, within the time-out of the socket."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from davfront.body import BLOCK_BYTES, FileBody, FileCut
-from davfront.server import ServerOptions
+from davfront.server import Server, ServerOptions
 from tests.davfront.server_rig import Client, serving
 
 Start = Callable[..., Any]
@@ -85,6 +85,17 @@ def test_every_answer_says_when_and_who(switch: Switch, client: Client) -> None:
     switch.answers([b"x"])
     headers = client.ask("GET /").headers
     assert headers["server"] == "filmcan" and headers["date"].endswith(" GMT")
+
+
+def test_the_date_is_that_of_the_clock_the_server_was_given() -> None:
+    switch = Switch()
+    switch.answers([b"x"])
+    server = Server(switch, options=ServerOptions(threads=1), now_ns=lambda: 784111777 * 10**9)
+    server.start()
+    with Client(server.port) as client:
+        assert client.ask("GET /").headers["date"] == "Sun, 06 Nov 1994 08:49:37 GMT"
+        assert client.say(b"\x00\r\n\r\n").reply().headers["date"] == "Sun, 06 Nov 1994 08:49:37 GMT"
+    server.stop()
 
 
 def test_the_application_may_say_so_itself(switch: Switch, client: Client) -> None:
