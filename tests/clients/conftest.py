@@ -1,26 +1,25 @@
 """One server for all client tests.
 
-`FILMCAN_CLIENTS_AGAINST=stock` puts wsgidav in its place, to see whose fault something is.
+`FILMCAN_CLIENTS_AGAINST` puts another one in its place: "stock" is wsgidav over a plain folder, which tells a fault of
+a client, or of a test, from one of ours; anything else is a command, with {root} for the folder.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from . import server as servers
-from .server import DavServer
+from .server import FILMCAN, STOCK, DavServer, running
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DavServer]:
-    folder: Path = tmp_path_factory.mktemp("clients")
-    root = folder / "root"
-    root.mkdir()
-    stock = os.environ.get("FILMCAN_CLIENTS_AGAINST") == "stock"
-    if not stock and not Path("tools/commands/serve.py").exists():
-        pytest.skip("filmcan cannot serve yet")
-    yield from (servers.stock if stock else servers.filmcan)(root, folder / "server.log")
+    folder = tmp_path_factory.mktemp("clients")
+    (folder / "root").mkdir()
+    other = os.environ.get("FILMCAN_CLIENTS_AGAINST", "")
+    command = STOCK if other == "stock" else shlex.split(other) or FILMCAN
+    with running(command, folder / "root", folder / "server.log", shares_blobs=command != STOCK) as server:
+        yield server

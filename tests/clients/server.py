@@ -18,6 +18,8 @@ from urllib.parse import quote, unquote, urlsplit
 from .wire import Answer, Wire
 
 START_WITHIN_S = 20
+FILMCAN = [sys.executable, "-m", "tools", "serve", "{root}", "--port", "0"]
+STOCK = [sys.executable, "-m", "tests.bench.stock", "{root}", "--properties"]
 LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
@@ -111,10 +113,11 @@ class Project:
 
 @contextmanager
 def running(command: list[str], root: Path, log: Path, shares_blobs: bool) -> Iterator[DavServer]:
-    """Start `command`, wait until it names its port, and end it by its own pid afterwards."""
+    """Start `command` on `root`, wait until it names its port, and end it by its own pid afterwards."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
+        words = [word.format(root=root) for word in command]
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
     try:
         yield DavServer(f"http://127.0.0.1:{_port(process, log)}/dav/", root, process.pid, shares_blobs)
     finally:
@@ -141,15 +144,3 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
             return int(found[1])
         time.sleep(0.05)
     raise AssertionError(f"no server after {START_WITHIN_S} s:\n{log.read_text(errors='replace')[-2000:]}")
-
-
-def filmcan(root: Path, log: Path) -> Iterator[DavServer]:
-    with running([sys.executable, "-m", "tools", "serve", str(root), "--port", "0"], root, log, True) as server:
-        yield server
-
-
-def stock(root: Path, log: Path) -> Iterator[DavServer]:
-    """wsgidav over a plain folder: tells a fault of a client, or of a test, from one of ours."""
-    command = [sys.executable, "-m", "tests.bench.stock", str(root), "--properties"]
-    with running(command, root, log, False) as server:
-        yield server

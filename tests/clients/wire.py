@@ -33,7 +33,16 @@ class Wire:
     """One connection. Not for threads."""
 
     def __init__(self, host: str, port: int) -> None:
-        self.socket = socket.create_connection((host, port), timeout=ANSWER_WITHIN_S)
+        self.host, self.port = host, port
+        self._connect()
+
+    def reopen(self) -> None:
+        """A new connection, after the server has said that it closes this one."""
+        self.close()
+        self._connect()
+
+    def _connect(self) -> None:
+        self.socket = socket.create_connection((self.host, self.port), timeout=ANSWER_WITHIN_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._stream: BinaryIO = self.socket.makefile("rb")
 
@@ -52,8 +61,7 @@ class Wire:
 
     def ask(self, verb: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
         """One plain request with its body in one piece; for looking at the result from outside."""
-        host, port = self.socket.getpeername()[:2]
-        lines = {"Host": f"{host}:{port}", "Content-Length": str(len(body)), **(headers or {})}
+        lines = {"Host": f"{self.host}:{self.port}", "Content-Length": str(len(body)), **(headers or {})}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self.send(f"{verb} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
         return self.answer(verb)
