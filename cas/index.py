@@ -192,16 +192,18 @@ class IndexSize:
 class Index:
     """The LMDB environment. Reading from any thread; writing only by the committer.
 
-    crash   LMDB keeps the last committed state (copy on write); what the journal has beyond it is replayed at opening
+    crash   LMDB keeps a whole committed state (copy on write). Its pages are synced with each commit, its root page with the next
+            (`metasync=False`): a power cut may take back the last commit, never tear it, and opening replays it from the journal,
+            which was synced before. That saves one flush of the three behind a small upload.
     """
 
-    def __init__(self, path: Path, *, map_bytes: int = MAP_BYTES, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, map_bytes: int = MAP_BYTES) -> None:
         path.mkdir(mode=0o700, exist_ok=True)
         self.path = path
         try:
             self._env = lmdb.open(
                 str(path), map_size=map_bytes, max_dbs=MAX_TABLES, max_readers=MAX_READERS, subdir=True,
-                metasync=durable, sync=durable, readahead=False, meminit=False, max_spare_txns=64, lib_version=ENGINE,
+                metasync=False, sync=True, readahead=False, meminit=False, max_spare_txns=64, lib_version=ENGINE,
             )  # fmt: skip
         except lmdb.Error as error:
             raise IndexDamaged(str(error)) from error
