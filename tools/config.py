@@ -193,19 +193,19 @@ class Settings:
     auto_reindex: bool = setting(
         SWITCH,
         True,
-        "Look through the project folders regularly for files that other programs put there.",
+        "Take in by itself what other programs put into project folders.",
         also=("MEDIA_SYNC_AUTO_REINDEX",),
     )
     reindex_interval_s: float = setting(
         Kind("seconds", _seconds(1)),
         60.0,
-        "Seconds between two of these looks.",
+        "Seconds between two looks through all folders, where changes are not noticed at once.",
         also=("MEDIA_SYNC_AUTO_REINDEX_INTERVAL_SECONDS",),
     )
     watch: bool = setting(
         SWITCH,
         True,
-        "Notice such files at once, through the operating system, instead of at the next look.",
+        "Notice at once, through the operating system, what other programs do in project folders.",
     )
     quiet_s: float = setting(
         Kind("seconds", _seconds(0)),
@@ -336,6 +336,25 @@ def user_file() -> Path:
     return platformdirs.user_config_path("filmcan", appauthor=False) / "config.toml"
 
 
+def as_toml(settings: Settings) -> str:
+    """A settings file that says what holds now. What is built in stands there as a comment."""
+    import textwrap
+
+    import tomlkit
+
+    file = tomlkit.document()
+    for item in SETTINGS:
+        for line in textwrap.wrap(f"{item.help} ({item.kind.word}; {item.variable})", 100):
+            file.add(tomlkit.comment(line))
+        value = item.show(getattr(settings, item.name))
+        if settings.origin(item.name) == BUILT_IN:
+            file.add(tomlkit.comment(f"{item.name} = {tomlkit.item(value).as_string()}"))
+        else:
+            file.add(item.name, tomlkit.item(value))
+        file.add(tomlkit.nl())
+    return tomlkit.dumps(file)
+
+
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     """Variables that look like settings and are none: most likely misspelt."""
     known = {item.variable for item in SETTINGS} | {CONFIG_VARIABLE}
@@ -390,7 +409,7 @@ def _from_file(path: Path, must_exist: bool = False) -> Values:
     try:
         with path.open("rb") as file:
             table = tomllib.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if must_exist:
             raise SettingsFileInvalid(path, "there is no such file") from None
         return {}

@@ -1,0 +1,107 @@
+"""reindex, verify, collect: what keeps a library well."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.tools.conftest import Filmcan
+
+
+def test_reindex_takes_in_what_was_put_there_by_hand(filmcan: Filmcan, root: Path) -> None:
+    filmcan("project", "create", "P1-A")
+    (root / "P1-A/ingest/originals/hand.mov").write_bytes(b"by hand")
+    (root / "P1-A/exports").mkdir()
+    (root / "P1-A/exports/cut.mov").write_bytes(b"a render in progress")
+    planned = filmcan("reindex", "--dry-run")
+    assert planned.code == 0 and "P1-A/ingest/originals/hand.mov" in planned.out and "cut.mov" not in planned.out
+    assert filmcan("ls", "-r", "P1-A").out.count("hand.mov") == 0
+    assert filmcan("reindex", "--json").json["indexed"] == ["P1-A/ingest/originals/hand.mov"]
+    assert filmcan("get", "P1-A/ingest/originals/hand.mov", "-").out == "by hand"
+    assert "Nothing to do" in filmcan("reindex").out
+
+
+def test_reindex_looks_at_one_project_when_told(filmcan: Filmcan, root: Path) -> None:
+    for name in ("P1-A", "P2-B"):
+        filmcan("project", "create", name)
+        (root / name / "ingest/originals/hand.mov").write_text(name)
+    assert filmcan("reindex", "P2-B", "--json").json["indexed"] == ["P2-B/ingest/originals/hand.mov"]
+
+
+def test_reindex_leaves_alone_what_the_settings_say(filmcan: Filmcan, root: Path) -> None:
+    filmcan("project", "create", "P1-A")
+    (root / ".filmcan/config.toml").write_text("left_alone = ['scratch']\n")
+    (root / "P1-A/scratch").mkdir()
+    (root / "P1-A/scratch/a.mov").write_text("x")
+    assert filmcan("reindex", "--json").json["indexed"] == []
+
+
+def test_reindex_brings_stray_media_home_only_when_asked(filmcan: Filmcan, root: Path) -> None:
+    filmcan("project", "create", "P1-A")
+    (root / "P1-A/card").mkdir()
+    (root / "P1-A/card/a.mov").write_text("x")
+    assert filmcan("reindex", "--json").json["relocated"] == []
+    assert filmcan("reindex", "--relocate", "--json").json["relocated"] == ["P1-A/ingest/originals/card/a.mov"]
+
+
+def test_a_healthy_library_verifies(filmcan: Filmcan, card: Path) -> None:
+    filmcan("import", card)
+    for way in ("--full", "--quick"):
+        said = filmcan("verify", way)
+        assert said.code == 0 and "2 clips looked at, 21.0 KB" in said.out and "All of it is whole." in said.out
+
+
+def test_a_damaged_clip_is_named_with_its_paths_and_the_remedy(filmcan: Filmcan, card: Path, root: Path) -> None:
+    filmcan("import", card)
+    clip = root / "P1-CARD/ingest/originals/DCIM/100/A001.mov"
+    clip.chmod(0o644)
+    with clip.open("r+b") as file:
+        file.write(b"F")
+    stat = clip.stat()
+    os.utime(clip, ns=(stat.st_atime_ns, 1))
+    said = filmcan("verify", "--json")
+    assert said.code == 1 and said.json["problems"] == 1
+    [finding] = said.json["findings"]
+    assert finding["kind"] == "damaged" and "put the same file again" in finding["remedy"]
+    assert finding["paths"] == [
+        "P1-CARD/ingest/originals/DCIM/100/A001.mov",
+        "P1-CARD/ingest/originals/DCIM/101/A001.mov",
+    ]
+    assert "1 problem found." in filmcan("verify").out
+
+
+def test_collect_takes_nothing_that_is_needed_or_young(filmcan: Filmcan, card: Path, root: Path) -> None:
+    filmcan("import", card)
+    filmcan("project", "delete", "P1-CARD")
+    for _ in range(2):
+        assert filmcan("collect", "--json").json["gone"] == []
+    assert len([path for path in (root / ".filmcan/blobs").rglob("*") if path.is_file()]) == 2
+
+
+def test_collect_tells_before_it_acts(filmcan: Filmcan) -> None:
+    said = filmcan("collect", "--dry-run")
+    assert said.code == 0 and "0 clips would go" in said.out
+
+
+def test_a_rebuilt_index_tells_the_same_story(filmcan: Filmcan, card: Path, root: Path) -> None:
+    filmcan("import", card, "--into", "Wedding")
+    filmcan("project", "note", "P1-Wedding", "two cameras")
+    before = filmcan("ls", "-r", "--json").json, filmcan("project", "list", "--json").json
+    for path in (root / ".filmcan/index").iterdir():
+        path.write_bytes(b"not an index")
+    said = filmcan("rebuild", "--json")
+    assert said.code == 0 and said.json["found_on_disk"] == []
+    assert (filmcan("ls", "-r", "--json").json, filmcan("project", "list", "--json").json) == before
+
+
+def test_a_rebuild_keeps_away_from_a_running_server(filmcan: Filmcan, root: Path) -> None:
+    from views.library import Library
+
+    library = Library(root)
+    try:
+        said = filmcan("rebuild")
+        assert said.code == 3 and "is already open" in said.err
+        assert library.find("") is not None
+    finally:
+        library.close()
+    assert (root / ".filmcan/index").is_dir()

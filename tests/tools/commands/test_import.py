@@ -1,0 +1,180 @@
+"""Taking in whole folders: nothing twice, nothing lost, and again from where it stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tools.conftest import Filmcan
+from tools.commands import import_
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+        and ".filmcan" not in path.parts
+        and path.name != "index.json"
+        and "_manifest" not in path.parts
+    }
+
+
+def test_a_card_becomes_a_folder_of_the_project(filmcan: Filmcan, card: Path, root: Path) -> None:
+    said = filmcan("import", card, "--into", "Wedding", "--json")
+    assert said.code == 0
+    assert said.json["into"] == ["P1-Wedding/ingest/originals/CARD"]
+    assert files(root) == {
+        "P1-Wedding/ingest/originals/CARD/DCIM/100/A001.mov": b"first clip" * 1000,
+        "P1-Wedding/ingest/originals/CARD/DCIM/100/A002.mov": b"second clip" * 1000,
+        "P1-Wedding/ingest/originals/CARD/DCIM/101/A001.mov": b"first clip" * 1000,
+    }
+
+
+def test_without_a_project_the_folder_gives_its_name(filmcan: Filmcan, card: Path) -> None:
+    assert filmcan("import", card, "--json").json["into"] == ["P1-CARD/ingest/originals"]
+    assert filmcan("import", card, "--json").json["into"] == ["P1-CARD/ingest/originals"]
+
+
+def test_a_folder_in_a_project_is_taken_as_it_is_said(filmcan: Filmcan, card: Path) -> None:
+    said = filmcan("import", card, "--into", "Wedding/ingest/originals/day-2", "--json")
+    assert said.json["into"] == ["P1-Wedding/ingest/originals/day-2/CARD"]
+
+
+def test_duplicates_are_counted_and_their_space_is_saved(filmcan: Filmcan, card: Path) -> None:
+    told = filmcan("import", card, "--json").json
+    assert (told["new"], told["known"], told["unchanged"]) == (2, 1, 0)
+    assert told["saved_bytes"] == 10_000 and len(told["duplicates"]) == 1
+
+
+def test_the_second_time_nothing_is_read(filmcan: Filmcan, card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filmcan("import", card)
+    monkeypatch.setattr(import_, "read_in", None)
+    told = filmcan("import", card, "--json").json
+    assert (told["new"], told["known"], told["unchanged"]) == (0, 0, 3)
+
+
+def test_a_touched_file_is_read_and_recognised(filmcan: Filmcan, card: Path, root: Path) -> None:
+    filmcan("import", card)
+    before = files(root)
+    os.utime(card / "DCIM/100/A001.mov", (1, 1))
+    assert filmcan("import", card, "--json").json["unchanged"] == 3
+    assert files(root) == before
+
+
+def test_a_changed_file_gets_a_name_of_its_own_and_only_once(filmcan: Filmcan, card: Path, root: Path) -> None:
+    filmcan("import", card)
+    (card / "DCIM/100/A001.mov").write_bytes(b"another take")
+    told = filmcan("import", card, "--json").json
+    assert list(told["renamed"].values()) == ["P1-CARD/ingest/originals/DCIM/100/A001_1.mov"]
+    for _ in range(2):
+        os.utime(card / "DCIM/100/A001.mov", (2, 2))
+        assert filmcan("import", card, "--json").json["new"] == 0
+    folder = root / "P1-CARD/ingest/originals/DCIM/100"
+    assert sorted(path.name for path in folder.iterdir()) == ["A001.mov", "A001_1.mov", "A002.mov"]
+    assert (folder / "A001.mov").read_bytes() == b"first clip" * 1000
+
+
+def test_the_originals_stay_as_they_were(filmcan: Filmcan, card: Path, root: Path) -> None:
+    before = {path: (path.stat().st_mode, path.stat().st_nlink) for path in card.rglob("*") if path.is_file()}
+    filmcan("import", card)
+    assert {path: (path.stat().st_mode, path.stat().st_nlink) for path in before} == before
+    (card / "DCIM/100/A001.mov").write_bytes(b"edited in place")
+    assert (root / "P1-CARD/ingest/originals/DCIM/100/A001.mov").read_bytes() == b"first clip" * 1000
+
+
+def test_a_move_takes_away_what_is_stored_also_what_was_stored_before(filmcan: Filmcan, card: Path, root: Path) -> None:
+    filmcan("import", card)
+    before = files(root)
+    assert filmcan("import", "--move", card).code == 0
+    assert [path.name for path in sorted(card.rglob("*")) if path.is_file()] == [".DS_Store", "._A001.mov"]
+    assert files(root) == before
+
+
+def test_a_move_reads_before_it_takes_away(filmcan: Filmcan, card: Path, root: Path) -> None:
+    """The same size and time prove nothing when the original is about to go."""
+    filmcan("import", card)
+    clip = card / "DCIM/100/A001.mov"
+    stat = clip.stat()
+    clip.write_bytes(b"FIRST CLIP" * 1000)
+    os.utime(clip, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    filmcan("import", "--move", card)
+    assert (root / "P1-CARD/ingest/originals/DCIM/100/A001_1.mov").read_bytes() == b"FIRST CLIP" * 1000
+
+
+def test_a_project_of_the_program_before_keeps_its_shape(filmcan: Filmcan, tmp_path: Path, root: Path) -> None:
+    old = tmp_path / "P3-Interview"
+    for name in ("ingest/originals/a.mov", "exports/cut.mp4", "index.json", "_manifest/manifest.db"):
+        (old / name).parent.mkdir(parents=True, exist_ok=True)
+        (old / name).write_text(name)
+    assert filmcan("import", old).code == 0
+    assert set(files(root)) == {"P3-Interview/ingest/originals/a.mov", "P3-Interview/exports/cut.mp4"}
+
+
+def test_links_and_odd_names_are_left_out_and_told(filmcan: Filmcan, card: Path) -> None:
+    (card / "link.mov").symlink_to(card / "DCIM/100/A001.mov")
+    os.mkfifo(card / "pipe")
+    (card / "a\\b.mov").write_text("x")
+    told = filmcan("import", card, "--json")
+    assert told.code == 0
+    assert {Path(name).name for name in told.json["left_out"]} == {"link.mov", "pipe", "a\\b.mov"}
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    filmcan: Filmcan, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = import_.read_in
+
+    def read_in(library, file, took):  # type: ignore[no-untyped-def]
+        if file.name == "A002.mov":
+            raise PermissionError(13, "Permission denied", str(file))
+        return real(library, file, took)
+
+    monkeypatch.setattr(import_, "read_in", read_in)
+    said = filmcan("import", card, "--json")
+    assert said.code == 3
+    assert (said.json["new"], said.json["known"]) == (1, 1)
+    assert [Path(name).name for name in said.json["failed"]] == ["A002.mov"]
+    assert "A002.mov: Permission denied" in said.err
+
+
+def test_a_full_disk_ends_the_import_with_one_sentence(
+    filmcan: Filmcan, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FILMCAN_RESERVE_BYTES", "9999T")
+    said = filmcan("import", card)
+    assert said.code == 3 and "the disk is full" in said.err and said.err.count("\n") == 1
+
+
+def test_the_root_is_not_imported_into_itself(filmcan: Filmcan, root: Path, tmp_path: Path) -> None:
+    filmcan("project", "create", "P1-A")
+    for folder in (root, root / "P1-A", tmp_path):
+        said = filmcan("import", folder)
+        assert said.code == 3 and "filmcan reindex" in said.err
+
+
+def test_an_interrupted_import_goes_on_where_it_stopped(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "big"
+    folder.mkdir()
+    for number in range(400):
+        (folder / f"clip-{number:03}.mov").write_bytes(b"%d" % number + bytes(200_000))
+    command = [sys.executable, "-m", "tools", "import", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as first:
+        originals = root / "P1-big/ingest/originals"
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not (originals.is_dir() and any(originals.iterdir())):
+            time.sleep(0.005)
+        first.send_signal(signal.SIGINT)
+        _, said = first.communicate(timeout=30)
+    assert first.returncode == 130 and "goes on where it stopped" in said
+    assert list((root / ".filmcan/incoming").iterdir()) == []
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 0 and "400 files" in second.stdout
+    assert sorted(path.name for path in originals.iterdir()) == [f"clip-{number:03}.mov" for number in range(400)]
+    assert all((originals / path.name).read_bytes() == path.read_bytes() for path in folder.iterdir())

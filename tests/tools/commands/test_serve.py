@@ -1,0 +1,149 @@
+"""The server as a person starts and stops it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tests.tools.conftest import Filmcan
+from tools.commands.serve import addresses
+from tools.config import Settings, load
+
+LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)/dav/")
+
+
+@contextmanager
+def serving(root: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A server in a process of its own, and its port."""
+    command = [sys.executable, "-u", "-m", "tools", "serve", str(root), "--port", "0", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = ""
+            while not (found := LISTENING.search(said)):
+                line = process.stdout.readline()
+                assert line, process.stderr and process.stderr.read()
+                said += line
+            yield process, int(found[1])
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request(method, path, body, {"Depth": "0"} if method == "PROPFIND" else {})
+    response = connection.getresponse()
+    answer = response.status, response.read()
+    connection.close()
+    return answer
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_stopped_and_stops_cleanly(root: Path, number: signal.Signals, filmcan: Filmcan) -> None:
+    with serving(root) as (process, port):
+        assert ask(port, "MKCOL", "/dav/Wedding")[0] == 201
+        assert ask(port, "PUT", "/dav/Wedding/ingest/originals/a.mov", b"clip")[0] == 201
+        process.send_signal(number)
+        out, err = process.communicate(timeout=40)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err and "Stopping" in out
+    assert filmcan("get", "P1-Wedding/ingest/originals/a.mov", "-").out == "clip"
+
+
+def test_it_says_where_it_is_how_to_connect_and_who_can(root: Path) -> None:
+    with serving(root) as (process, port):
+        process.terminate()
+        out, _ = process.communicate(timeout=40)
+    assert "Only this computer can connect" in out
+    for word in (
+        "Finder",
+        f"net use F: http://127.0.0.1:{port}/dav/",
+        f"gio mount dav://127.0.0.1:{port}/dav/",
+        "curl",
+    ):
+        assert word in out
+
+
+def test_programs_are_told_as_json(root: Path) -> None:
+    with serving(root, "--json") as (process, port):
+        process.terminate()
+        rest, _ = process.communicate(timeout=40)
+    told = json.loads(f'{{"urls": ["http://127.0.0.1:{port}/dav/"{rest}')  # the first lines were read to find the port
+    assert (told["root"], told["open"], told["pid"]) == (str(root), False, process.pid)
+
+
+def test_the_top_answers_clients_that_look_there_and_people_who_browse(root: Path) -> None:
+    with serving(root) as (_, port):
+        assert ask(port, "OPTIONS", "/")[0] == 200
+        assert ask(port, "PROPFIND", "/")[0] == 207
+        assert ask(port, "PROPFIND", "/dav")[0] == 207
+        status, text = ask(port, "GET", "/")
+        assert status == 200 and b"/dav/" in text
+        assert ask(port, "HEAD", "/") == (200, b"")
+        assert ask(port, "GET", "/davy")[0] == 404
+        assert ask(port, "PUT", "/elsewhere", b"x")[0] == 404
+
+
+def test_a_file_put_into_a_project_folder_appears(root: Path) -> None:
+    with serving(root, "--quiet-s", "0.1") as (_, port):
+        ask(port, "MKCOL", "/dav/Wedding")
+        (root / "P1-Wedding/ingest/originals/hand.mov").write_bytes(b"by hand")
+        deadline = time.monotonic() + 20
+        while ask(port, "GET", "/dav/Wedding/ingest/originals/hand.mov") != (200, b"by hand"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_with_reindexing_off_it_does_not(root: Path) -> None:
+    with serving(root, "--no-auto-reindex") as (_, port):
+        ask(port, "MKCOL", "/dav/Wedding")
+        (root / "P1-Wedding/ingest/originals/hand.mov").write_bytes(b"by hand")
+        time.sleep(1.5)
+        assert ask(port, "GET", "/dav/Wedding/ingest/originals/hand.mov")[0] == 404
+
+
+def test_other_commands_say_where_the_server_is(root: Path, filmcan: Filmcan) -> None:
+    with serving(root) as (process, port):
+        said = filmcan("ls")
+        assert said.code == 3
+        assert f"http://127.0.0.1:{port}/dav/" in said.err and str(process.pid) in said.err
+
+
+def test_a_second_server_on_the_same_root_is_refused(root: Path, filmcan: Filmcan) -> None:
+    with serving(root):
+        assert filmcan("serve", root, "--port", "0").code == 3
+
+
+def test_a_port_in_use_is_told_in_one_sentence(filmcan: Filmcan) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        said = filmcan("serve", "--port", str(other.getsockname()[1]))
+    assert said.code == 3
+    assert "is in use by another program" in said.err and said.err.count("\n") == 1
+
+
+def test_the_network_is_not_reached_by_accident(filmcan: Filmcan) -> None:
+    said = filmcan("serve", "--host", "0.0.0.0")
+    assert said.code == 2 and "--open" in said.err
+
+
+def test_every_setting_is_a_flag(filmcan: Filmcan) -> None:
+    said = filmcan("serve", "--threads", "many")
+    assert said.code == 2 and "from --threads" in said.err
+
+
+def test_the_address_of_this_computer_comes_first_and_usual_ports_are_left_out() -> None:
+    assert addresses(load(environ={}), 8787) == ["http://127.0.0.1:8787/dav/"]
+    assert addresses(Settings(host="::1"), 80) == ["http://[::1]/dav/"]
+    assert addresses(Settings(open=True, tls_cert=Path("c"), tls_key=Path("k")), 443)[0] == "https://127.0.0.1/dav/"

@@ -1,0 +1,49 @@
+"""filmcan collect"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from tools.desk import Desk, at_desk, count, human_size
+
+if TYPE_CHECKING:
+    from cas.collect import Candidate
+
+
+@click.command(short_help="Give back the space of clips that no name needs")
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@at_desk
+def command(desk: Desk, dry_run: bool) -> None:
+    """Remove clips that no project, trash or history shows any more.
+
+    Slowly, on purpose: a clip goes when two runs, at least a day apart, found it without a name and it has been so for
+    30 days. It is set aside first and deleted by a run on a later day. Run it every night.
+
+    \b
+    Examples:
+      filmcan collect --dry-run
+      filmcan collect
+    """
+    with desk.library() as library:
+        collector = library.collector()
+        waiting = collector.plan()
+        gone = [candidate for candidate in waiting if candidate.ripe] if dry_run else collector.run()
+    left = {candidate.digest for candidate in gone}
+    waiting = [candidate for candidate in waiting if candidate.digest not in left]
+    desk.say(f"{count(len(gone), 'clip')} {'would go' if dry_run else 'gone'}, {_size(gone)}")
+    for why, number in Counter(candidate.why for candidate in waiting).items():
+        desk.say(f"  {number:,} kept: {why}")
+    desk.answer(
+        {"dry_run": dry_run, "gone": [_facts(item) for item in gone], "kept": [_facts(item) for item in waiting]}
+    )
+
+
+def _size(candidates: list[Candidate]) -> str:
+    return human_size(sum(candidate.size_bytes for candidate in candidates))
+
+
+def _facts(candidate: Candidate) -> dict[str, object]:
+    return {"digest": candidate.digest.hex, "size_bytes": candidate.size_bytes, "why": candidate.why}

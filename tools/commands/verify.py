@@ -1,0 +1,71 @@
+"""filmcan verify"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tools.desk import DONE, PROBLEMS, Desk, at_desk, count, human_size
+
+if TYPE_CHECKING:
+    from cas.verify import Finding, Verified
+    from views.library import Library
+
+REMEDIES = {
+    "damaged": "put the same file again, from the card or a backup, and it is whole",
+    "missing": "put the same file again, from the card or a backup, and it is whole",
+    "unknown": "no name uses it; `filmcan rebuild` makes it known",
+}
+
+
+@click.command(short_help="Check that every stored clip is still whole")
+@click.option("--quick/--full", help="Compare sizes and times only, or read every byte (the rule).")
+@at_desk
+def command(desk: Desk, quick: bool) -> int:
+    """Read every stored clip and compare it with its digest. The exit code is 1 when one is not as it was stored.
+
+    Nothing is changed or removed. A full look reads at the speed of the disk; run it every month.
+
+    \b
+    Examples:
+      filmcan verify --quick
+      filmcan verify --json > report.json
+    """
+    from cas.verify import verify
+
+    with desk.library() as library, desk.progress("reading") as progress:
+        progress.expect(0, library.space().used_bytes)
+
+        def looked(blobs: int, size_bytes: int) -> None:
+            progress.advance(blobs - progress.files, size_bytes - progress.size_bytes)
+
+        found = verify(library.store, full=not quick, progress=looked)
+        findings = [_told(library, finding) for finding in found.findings]
+        damage = [str(stretch) for stretch in library.store.damage]
+    return _tell(desk, found, findings, damage)
+
+
+def _told(library: Library, finding: Finding) -> dict[str, object]:
+    return {
+        "kind": finding.kind,
+        "digest": finding.digest.hex,
+        "why": finding.why,
+        "paths": library.paths_of(finding.digest),
+        "remedy": REMEDIES[finding.kind],
+    }
+
+
+def _tell(desk: Desk, found: Verified, findings: list[dict[str, object]], damage: list[str]) -> int:
+    problems = sum(finding["kind"] != "unknown" for finding in findings) + len(damage)
+    desk.say(f"{count(found.blobs, 'clip')} looked at, {human_size(found.size_bytes)}")
+    for finding in findings:
+        names = ", ".join(finding["paths"]) or "no name uses it"  # type: ignore[arg-type]
+        desk.say(f"  {finding['kind']} {finding['digest']}: {finding['why']} ({names})")
+        desk.say(f"    → {finding['remedy']}")
+    for stretch in damage:
+        desk.say(f"  journal: {stretch}")
+    desk.say(f"{count(problems, 'problem')} found." if problems else "All of it is whole.")
+    told = {"blobs": found.blobs, "size_bytes": found.size_bytes, "problems": problems}
+    desk.answer({**told, "findings": findings, "journal": damage})
+    return PROBLEMS if problems else DONE

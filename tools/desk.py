@@ -1,0 +1,132 @@
+"""What every command has at hand: its settings, a way to speak to people or programs, the library, progress.
+
+`at_desk` gives a command the options that all of them share and calls it with a `Desk` in front.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tools.config import Settings, load
+
+if TYPE_CHECKING:
+    from tools.progress import Progress
+    from views.library import Library
+
+DONE, PROBLEMS, USAGE, FAILED, STOPPED = 0, 1, 2, 3, 130  # exit codes; 130 is what shells expect after Ctrl-C
+UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB")
+
+
+class Refused(Exception):
+    """A command cannot do what was asked; exit code 3. The sentence says why and what to do instead."""
+
+
+class Desk:
+    """One run of one command."""
+
+    def __init__(self, flags: Mapping[str, object], config_file: Path | None, wants_json: bool) -> None:
+        self._flags, self.config_file = flags, config_file
+        self.wants_json = wants_json
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load(self._flags, self.config_file)
+
+    def say(self, text: str = "") -> None:
+        """A line for people; nothing when a program listens."""
+        if not self.wants_json:
+            click.echo(text)
+
+    def warn(self, text: str) -> None:
+        """A line that has to be seen even when a program listens: it goes to standard error."""
+        click.echo(f"filmcan: {text}", err=True)
+
+    def answer(self, value: object) -> None:
+        """The result for programs: one JSON value on standard output."""
+        if self.wants_json:
+            print_json(value)
+
+    def table(self, rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+        """Columns for people, two spaces apart; `right` are the numbers of columns that hold numbers."""
+        widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = [
+                " " * (width - _width(cell)) + cell if number in right else cell + " " * (width - _width(cell))
+                for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            self.say("  ".join(cells).rstrip())
+
+    @contextmanager
+    def library(self) -> Iterator[Library]:
+        """The library of the root, opened for this command alone; Refused when a server has it open."""
+        from tools.assemble import open_library
+
+        with open_library(self.settings) as library:
+            yield library
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Progress]:
+        """Progress of a long command, drawn when a person watches the terminal."""
+        from tools.progress import drawn, silent
+
+        watched = sys.stderr.isatty() and not self.wants_json
+        with (drawn if watched else silent)(what) as progress:
+            yield progress
+
+
+def at_desk(run: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Give `run` the shared options and a Desk as its first argument. What it returns is the exit code."""
+
+    @click.option("--root", type=click.Path(path_type=Path), help="Folder that holds the projects.")
+    @click.option("--config", type=click.Path(path_type=Path), help="Settings file to read instead of the usual ones.")
+    @click.option("--json", "wants_json", is_flag=True, help="Answer with JSON, for programs.")
+    @click.option("--debug", is_flag=True, expose_value=False, help="Show where in the code an error arose.")
+    @functools.wraps(run)
+    def command(root: Path | None, config: Path | None, wants_json: bool, **rest: Any) -> int | None:
+        flags = {"root": root, **rest.pop("flags", {})}
+        return run(Desk(flags, config, wants_json), **rest)
+
+    return command
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def human_size(size_bytes: float) -> str:
+    """1.2 GB: decimal units, as Finder and drives count."""
+    number, unit = float(size_bytes), 0
+    while number >= 999.5 and unit < len(UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    return f"{number:.0f} {UNITS[unit]}" if unit == 0 or number >= 99.95 else f"{number:.1f} {UNITS[unit]}"
+
+
+def count(number: int, noun: str) -> str:
+    """1 file, 2 files."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def sentence(error: Exception) -> str:
+    """An error in words; the operating system's own carry their file beside them."""
+    if isinstance(error, OSError) and error.strerror:
+        names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        return f"{' and '.join(names)}: {error.strerror}" if names else error.strerror
+    return str(error)
+
+
+def _width(text: str) -> int:
+    """Columns a terminal needs for `text`; names in Chinese or Japanese take two for each sign."""
+    import unicodedata
+
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text
+    )
