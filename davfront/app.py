@@ -7,6 +7,7 @@ Requests for the methods of `davfront.methods` are answered straight away; the r
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -90,10 +91,12 @@ class DavApp(WsgiDAVApp):  # type: ignore[misc]
                 "middleware_stack": [Resolver(provider)],
                 "lock_storage": False,  # ours, see `davfront.locks`
                 "property_manager": False,  # dead properties lie in the entries
+                "http_authenticator": {"accept_basic": False},  # the server's affair; wsgidav warns of it otherwise
                 "logging": {"enable": False},
                 "verbose": 0,
             }
         )
+        logging.getLogger("wsgidav").setLevel(logging.ERROR)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         response = self._answer(environ)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from wsgidav.dav_error import DAVError
+from wsgidav.dav_error import ERROR_DESCRIPTIONS, DAVError
 from wsgidav.dav_provider import DAVProvider, _DAVResource
 from wsgidav.request_server import RequestServer
 
@@ -19,6 +19,8 @@ from davfront.methods.share import Environ, Request, Share, Touch
 from views.entry import Entry
 from views.status import status_of
 
+# wsgidav knows no name for 507 and would write "HTTP/1.1 507 Status" into the multistatus.
+ERROR_DESCRIPTIONS.setdefault(507, "507 Insufficient Storage")
 REQUEST = "filmcan.request"  # where `app` leaves the Request for the classes here
 
 
