@@ -391,6 +391,8 @@ class Editor:
         self.admit(acts.txn, spot)
         if not self._folder.still(*source, found.seal):
             raise FileBusy(path)
+        if in_place and spot.entry is not None and self._folder.is_ours(acts, spot.folders, spot.entry.name, spot.entry):
+            return Placed(spot.entry, False, known=True, path=spot.path)  # a request got here first
         row, known = self._store.publish(acts, found, *source)
         digest, old = found.sums.digest, spot.entry
         entry = replace(self._entry_for(acts, spot, digest, row.size_bytes, ""), modified_ns=found.seal.modified_ns, via=via)
@@ -418,11 +420,14 @@ class Editor:
         return Placed(entry, True, path=spot.path)
 
     def follow(self, acts: Acts, path: str, to: str) -> Placed:
-        """A row goes where its file or folder was moved by hand; ids, times and properties stay."""
-        src, entry = self._tree.found(acts.txn, path)
+        """A row goes where its file or folder was moved by hand; ids, times and properties stay.
+
+        FileBusy when the tree is not as it was looked at: the move was a request's, seen between its disk and its index.
+        """
         dst = self._tree.spot(acts.txn, to)
-        if dst.entry is not None:
-            raise AlreadyThere(dst.path)
+        if self._tree.find(acts.txn, path) is None or dst.entry is not None:
+            raise FileBusy(path)
+        src, entry = self._tree.found(acts.txn, path)
         moved = replace(entry, name=dst.name, kind=self._kind_there(entry, dst))
         self._move_rows(acts, src, entry, dst, moved)
         acts.tell("move", {**self._facts(dst, moved), "from": src.path, "replaced": None, "via": "reindex"})
