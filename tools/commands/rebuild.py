@@ -14,8 +14,8 @@ from tools.desk import Desk, at_desk, count
 def command(desk: Desk) -> None:
     """Throw the index away and make it again: from the journal, then from the project folders themselves.
 
-    For an index that is damaged, or that you do not trust. Clips, projects, notes and the trash stay as they are. It may
-    be interrupted at any time; the next command goes on with it.
+    For an index that is damaged, or that you do not trust. Clips, projects, notes and the trash stay as they are. It
+    may be interrupted at any time; the next command goes on with it.
 
     \b
     Example:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -23,19 +24,27 @@ from tools.config import Settings, load
 LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)/dav/")
 
 
+class Served(NamedTuple):
+    """A server in a process of its own, and what it said when it was ready."""
+
+    process: subprocess.Popen[str]
+    port: int
+    said: str
+
+
 @contextmanager
-def serving(root: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A server in a process of its own, and its port."""
+def serving(root: Path, *words: str) -> Iterator[Served]:
     command = [sys.executable, "-u", "-m", "tools", "serve", str(root), "--port", "0", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None
+            assert process.stdout is not None and process.stderr is not None
             said = ""
-            while not (found := LISTENING.search(said)):
+            while not said.endswith(("Stop with Ctrl-C.\n", "\n}\n")):
                 line = process.stdout.readline()
-                assert line, process.stderr and process.stderr.read()
+                assert line, process.stderr.read()
                 said += line
-            yield process, int(found[1])
+            [port] = set(LISTENING.findall(said))
+            yield Served(process, int(port), said)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -52,7 +61,7 @@ def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[i
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_stopped_and_stops_cleanly(root: Path, number: signal.Signals, filmcan: Filmcan) -> None:
-    with serving(root) as (process, port):
+    with serving(root) as (process, port, _):
         assert ask(port, "MKCOL", "/dav/Wedding")[0] == 201
         assert ask(port, "PUT", "/dav/Wedding/ingest/originals/a.mov", b"clip")[0] == 201
         process.send_signal(number)
@@ -63,29 +72,20 @@ def test_it_serves_until_it_is_stopped_and_stops_cleanly(root: Path, number: sig
 
 
 def test_it_says_where_it_is_how_to_connect_and_who_can(root: Path) -> None:
-    with serving(root) as (process, port):
-        process.terminate()
-        out, _ = process.communicate(timeout=40)
-    assert "Only this computer can connect" in out
-    for word in (
-        "Finder",
-        f"net use F: http://127.0.0.1:{port}/dav/",
-        f"gio mount dav://127.0.0.1:{port}/dav/",
-        "curl",
-    ):
-        assert word in out
+    with serving(root) as (_, port, said):
+        here = f"127.0.0.1:{port}/dav/"
+    assert "Only this computer can connect" in said
+    assert all(word in said for word in ("Finder", f"net use F: http://{here}", f"gio mount dav://{here}", "curl"))
 
 
 def test_programs_are_told_as_json(root: Path) -> None:
-    with serving(root, "--json") as (process, port):
-        process.terminate()
-        rest, _ = process.communicate(timeout=40)
-    told = json.loads(f'{{"urls": ["http://127.0.0.1:{port}/dav/"{rest}')  # the first lines were read to find the port
-    assert (told["root"], told["open"], told["pid"]) == (str(root), False, process.pid)
+    with serving(root, "--json") as (process, port, said):
+        url = f"http://127.0.0.1:{port}/dav/"
+    assert json.loads(said) == {"urls": [url], "root": str(root), "open": False, "pid": process.pid}
 
 
 def test_the_top_answers_clients_that_look_there_and_people_who_browse(root: Path) -> None:
-    with serving(root) as (_, port):
+    with serving(root) as (_, port, _):
         assert ask(port, "OPTIONS", "/")[0] == 200
         assert ask(port, "PROPFIND", "/")[0] == 207
         assert ask(port, "PROPFIND", "/dav")[0] == 207
@@ -97,7 +97,7 @@ def test_the_top_answers_clients_that_look_there_and_people_who_browse(root: Pat
 
 
 def test_a_file_put_into_a_project_folder_appears(root: Path) -> None:
-    with serving(root, "--quiet-s", "0.1") as (_, port):
+    with serving(root, "--quiet-s", "0.1") as (_, port, _):
         ask(port, "MKCOL", "/dav/Wedding")
         (root / "P1-Wedding/ingest/originals/hand.mov").write_bytes(b"by hand")
         deadline = time.monotonic() + 20
@@ -107,7 +107,7 @@ def test_a_file_put_into_a_project_folder_appears(root: Path) -> None:
 
 
 def test_with_reindexing_off_it_does_not(root: Path) -> None:
-    with serving(root, "--no-auto-reindex") as (_, port):
+    with serving(root, "--no-auto-reindex") as (_, port, _):
         ask(port, "MKCOL", "/dav/Wedding")
         (root / "P1-Wedding/ingest/originals/hand.mov").write_bytes(b"by hand")
         time.sleep(1.5)
@@ -115,7 +115,7 @@ def test_with_reindexing_off_it_does_not(root: Path) -> None:
 
 
 def test_other_commands_say_where_the_server_is(root: Path, filmcan: Filmcan) -> None:
-    with serving(root) as (process, port):
+    with serving(root) as (process, port, _):
         said = filmcan("ls")
         assert said.code == 3
         assert f"http://127.0.0.1:{port}/dav/" in said.err and str(process.pid) in said.err
