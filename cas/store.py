@@ -100,7 +100,7 @@ class Store:
         self._map_bytes = map_bytes
         self.index = self._open_index()
         self._define_tables()
-        self._reserve = reserve_bytes
+        self._reserve = min(RESERVE_BYTES, self.system.total_bytes(self.home.root) // 100) if reserve_bytes is None else reserve_bytes
         self._committer = Committer(self.system, self.home.root, self.index, self.journal, self.state)
         self.replayed = 0
 
@@ -155,10 +155,7 @@ class Store:
 
     def available_bytes(self) -> int:
         """What may still be written: the free space of the disk without the reserve, never below 0."""
-        reserve = self._reserve
-        if reserve is None:
-            reserve = min(RESERVE_BYTES, self.system.total_bytes(self.home.root) // 100)
-        return max(0, self.system.available_bytes(self.home.root) - reserve)
+        return max(0, self.system.available_bytes(self.home.root) - self._reserve)
 
     def used_bytes(self) -> int:
         """Bytes of all stored contents, each counted once."""
@@ -247,7 +244,7 @@ class Store:
         return row
 
     def link(self, acts: Acts, digest: Digest, to_folder: int, name: str) -> Seal | None:
-        """Inside a change: show a blob as `name` in `to_folder`. The seal when the file is one of its own, None for a link.
+        """Inside a change: show a blob as `name` in `to_folder`. None for a link of the blob file; else the seal of what lies there.
 
         The best way that works is taken: hard link, of the blob or a spare; else reflink; else copy. FileExistsError when taken.
         """
@@ -258,7 +255,7 @@ class Store:
             return self._own_empty(to_folder, name)
         try:
             WAYS[0].place(self.system, *self.blobs_on_disk.place(digest, row.spares), to_folder, name)
-            return None
+            return self._seal_at(to_folder, name) if row.spares else None
         except OSError as error:
             if error.errno == errno.EMLINK:
                 return self._link_to_spare(acts, digest, row, to_folder, name)
@@ -283,10 +280,13 @@ class Store:
             except OSError as error:
                 last = error
                 continue
-            stat = self.system.stat(to_folder, name)
             log.warning("%s is shown by a %s, not a hard link: its folder cannot link to the store", name, way.name)
-            return Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            return self._seal_at(to_folder, name)
         raise last
+
+    def _seal_at(self, folder: int, name: str) -> Seal:
+        stat = self.system.stat(folder, name)
+        return Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
     def _link_to_spare(self, acts: Acts, digest: Digest, row: BlobRow, to_folder: int, name: str) -> Seal | None:
         """The file system allows no more links of this inode: make another physical copy and link to that."""

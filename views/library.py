@@ -18,6 +18,7 @@ from views import naming
 from views.edit import GENERATED, Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
+from views.sums import LazySums
 from views.tree import TOP, ProjectRow, Spot, Tree, pack_id
 
 LAZY_SUM_BYTES = 4 << 20  # sums nobody asked for yet are computed at once up to this size, 2 ms of SHA-1
@@ -85,10 +86,13 @@ class Library:
             self.store.close()
             raise
         self.root = self.store.layout.root
+        self._lazy_sums = LazySums(self.store, SUMS_WANTED)
         refuse = options.refuse_clashes or ignores_case(self.store)
         self.edit = Editor(self.store, self.tree, refuse_clashes=refuse)
 
     def close(self) -> None:
+        """After the last request. Gives the root back."""
+        self._lazy_sums.stop()
         self.store.close()
 
     # reading
@@ -131,13 +135,17 @@ class Library:
         return entry, self.store.open(entry.digest)
 
     def sums(self, entry: Entry) -> Mapping[str, bytes]:
-        """Sums of a file's content as far as known, "sha256" always; SHA-1 and MD5 of small files are computed now."""
-        if entry.digest is None:
+        """Sums of a file's content as far as known, "sha256" always. SHA-1 and MD5 nobody asked for before are computed now for a
+        small file, and behind for a large one: whoever asks again later finds them."""
+        row = None if entry.digest is None else self.store.blob(entry.digest)
+        if row is None or entry.digest is None:
             return {}
-        row = self.store.blob(entry.digest)
-        if row is not None and entry.size_bytes <= LAZY_SUM_BYTES and not set(SUMS_WANTED) <= row.sums.keys():
-            row = self.store.add_sums(entry.digest, SUMS_WANTED)
-        return {} if row is None else {"sha256": row.sha256, **row.sums}
+        if not set(SUMS_WANTED) <= row.sums.keys():
+            if entry.size_bytes <= LAZY_SUM_BYTES:
+                row = self.store.add_sums(entry.digest, SUMS_WANTED)
+            else:
+                self._lazy_sums.want(entry.digest)
+        return {"sha256": row.sha256, **row.sums}
 
     def space(self) -> Space:
         return Space(self.store.available_bytes(), self.store.used_bytes())
