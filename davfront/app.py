@@ -159,7 +159,9 @@ class _Reply:
 def _vet_body(environ: Environ) -> None:
     """Read the XML within our limits, chunked or not, and hand it on to wsgidav, which reads by Content-Length only."""
     body = multistatus.read_body(environ["wsgi.input"])
-    multistatus.parse(body)
+    root = multistatus.parse(body)
+    if len(root.findall("*/{DAV:}prop/*")) > multistatus.PROPERTIES_MOST:
+        raise DavError(400, f"More than {multistatus.PROPERTIES_MOST} properties in one request.")
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
 

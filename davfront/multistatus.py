@@ -9,6 +9,7 @@ Out, a response looks like this; a listing is these one after another, with the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -26,6 +27,7 @@ CLOSING = "</D:multistatus>"
 # Kodi compares the string of the status line exactly.
 FOUND_END = "</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
 MISSING_END = "</D:prop><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PIECES = 256  # responses joined into one piece of the body: about 150 KiB
 
 
@@ -128,7 +130,9 @@ class Asked:
 
 
 def escape(text: str) -> str:
-    """Text for XML content and for attribute values in double quotes."""
+    """Text for XML content and for attribute values in double quotes; characters that XML cannot hold become U+FFFD."""
+    if not text.isprintable():
+        text = _NOT_IN_XML.sub("\ufffd", text)
     if "&" in text or "<" in text or ">" in text or '"' in text:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return text

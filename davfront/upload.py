@@ -53,7 +53,7 @@ class Promise:
             # RFC 9110 §14.5: a server that cannot store parts must refuse them, or `curl -C` replaces a file by its
             # tail.
             raise DavError(400, "Parts of a file cannot be stored; send the whole file.")
-        return cls(_expected_bytes(environ), _sums(environ), _modified_ns(environ))
+        return cls(_expected_bytes(environ), _sums(environ), promised_time(environ))
 
     @property
     def extra(self) -> tuple[str, ...]:
@@ -79,8 +79,8 @@ def _number(environ: Mapping[str, Any], name: str, header: str) -> int | None:
     return int(text)
 
 
-def _modified_ns(environ: Mapping[str, Any]) -> int | None:
-    """`X-OC-Mtime`: seconds since 1970, with a fraction from some clients. Nonsense is ignored, as ownCloud does."""
+def promised_time(environ: Mapping[str, Any]) -> int | None:
+    """`X-OC-Mtime` in nanoseconds: seconds since 1970, with a fraction from some clients. Nonsense is ignored."""
     text = str(environ.get("HTTP_X_OC_MTIME") or "").strip()
     match = re.fullmatch(r"(\d{1,10})(?:\.(\d{1,9})\d*)?", text, re.ASCII)
     if match is None:

@@ -50,7 +50,8 @@ class Response:
     @classmethod
     def sentence(cls, status: int, text: str, headers: Iterable[Header] = ()) -> Response:
         """A plain line: what Shortcuts shows as the result, and what a person reads in a terminal."""
-        return cls.whole(status, (TEXT, *headers), f"{text}\n".encode())
+        line = " ".join(text.split())  # it may speak of a path, and a path may hold anything
+        return cls.whole(status, (TEXT, *headers), f"{line}\n".encode())
 
     @classmethod
     def empty(cls, status: int, headers: Iterable[Header] = ()) -> Response:

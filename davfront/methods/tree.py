@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from davfront import paths, quirks
+from davfront import paths
 from davfront.errors import DavError, PreconditionFailed
 from davfront.methods.response import Header, Response, allowed_on
 from davfront.methods.share import Request, Share, Touch
-from davfront.upload import Promise
+from davfront.upload import promised_time
 from views.edit import Placed
 from views.errors import AlreadyThere
 
@@ -28,8 +28,10 @@ def delete(share: Share, request: Request) -> Response:
     if not request.path:
         raise DavError(403, "The top folder stays.")
     _refuse_shallow(share, request)
-    share.library.delete(request.path, guard=share.guard(request, Touch(request.path, members=True, membership=True)))
-    share.locks.forget(share.canonical(request.path, share.library.find))
+    at = share.canonical(request.path, share.library.find)  # afterwards nobody knows any more whose name this was
+    guard = share.guard(request, Touch(request.path, members=True, membership=True))
+    share.library.delete(request.path, guard=guard)
+    share.locks.forget(at)
     return Response.empty(204)
 
 
@@ -78,15 +80,13 @@ def _target(share: Share, request: Request) -> tuple[str, Touch]:
     path = share.target(header, request).path
     if path == request.path:
         raise DavError(403, "Source and destination are the same.")
-    if quirks.is_pretended(path, request.writer):
-        raise DavError(403, "This name is kept for Finder.")
     return path, Touch(path, members=True)
 
 
 def _placed(share: Share, request: Request, target: str, placed: Placed) -> Response:
     """201 or 204 and nothing else: KDE takes every other success for a failure."""
     headers: list[Header] = []
-    modified_ns = Promise.from_environ(request.environ).modified_ns
+    modified_ns = promised_time(request.environ)
     if modified_ns is not None:  # rclone's vendor=owncloud sends X-OC-Mtime with COPY and MOVE too
         share.library.amend(placed.path or target, modified_ns=modified_ns)
         headers.append(("X-OC-Mtime", "accepted"))

@@ -197,6 +197,15 @@ def test_locks_do_not_move_and_go_with_what_is_deleted(clip: Client) -> None:
     assert clip("PUT", FILE, b"x").status == 201
 
 
+def test_locks_of_a_deleted_project_go_by_whatever_name_it_was_called(dav: Client) -> None:
+    dav("MKCOL", "/dav/Holiday")
+    dav("PUT", "/dav/Holiday/a", b"x")
+    token = token_of(dav("LOCK", "/dav/Holiday/a", wish()))
+    assert dav("DELETE", "/dav/Holiday", If=f"(<{token}>)").status == 204
+    dav("MKCOL", "/dav/Holiday")
+    assert dav("PUT", "/dav/Holiday/a", b"x").status == 201
+
+
 def test_a_lock_lasts_over_a_restart(clip: Client, library: Library) -> None:
     clip("LOCK", FILE, wish())
     again = Server(mounted(DavApp(library)))

@@ -92,7 +92,11 @@ def test_no_bytes_break_the_reader(body: bytes) -> None:
         assert error.status == 400
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc")), max_size=50))
+def test_a_name_that_xml_cannot_hold_does_not_make_its_folder_unreadable() -> None:
+    assert multistatus.escape("a\uffff\x01b") == "a\ufffd\ufffdb"
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=50))
 def test_any_text_survives_xml(text: str) -> None:
     assert (
         ElementTree.fromstring(f'<a b="{multistatus.escape(text)}">{multistatus.escape(text)}</a>').text or ""
