@@ -76,7 +76,7 @@ class Editor:
         assert body.sums is not None
         digest, old = body.sums.digest, spot.entry
         fresh = self._entry_for(acts, spot, digest, row.size_bytes, writer)
-        entry = replace(fresh, modified_ns=modified_ns or acts.at_ns, via=via)
+        entry = replace(fresh, modified_ns=acts.at_ns if modified_ns is None else modified_ns, via=via)
         if not entry.hidden:
             entry = replace(entry, own=self._show(acts, spot, digest))
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
@@ -491,8 +491,9 @@ class Editor:
         spot, entry = self._tree.found(acts.txn, path)
         props = {name: value for name, value in entry.props.items() if name not in remove_props} | dict(set_props)
         changed = replace(
-            entry, modified_ns=modified_ns or entry.modified_ns, created_ns=created_ns or entry.created_ns, props=props
-        )
+            entry, modified_ns=entry.modified_ns if modified_ns is None else modified_ns,
+            created_ns=entry.created_ns if created_ns is None else created_ns, props=props,
+        )  # fmt: skip
         key = entry_key(spot.parent.id if spot.name else 0, entry.name)
         self._tree.entries.put(acts.txn, key, changed)
         acts.tell("amend", self._facts(spot, changed))
