@@ -24,7 +24,7 @@ class Scale:
     upload_bytes: int = 256 * MIB
     download_bytes: int = 1024 * MIB
     names: int = 10_000
-    seconds: int = 3
+    seconds: int = 2
     rounds: int = 5
 
 

@@ -21,5 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DavServer]:
     (folder / "root").mkdir()
     other = os.environ.get("FILMCAN_CLIENTS_AGAINST", "")
     command = STOCK if other == "stock" else shlex.split(other) or FILMCAN
-    with running(command, folder / "root", folder / "server.log", shares_blobs=command != STOCK) as server:
+    log = folder / "server.log"
+    with running(command, folder / "root", log, shares_blobs=command != STOCK) as server:
         yield server
+    assert "Traceback" not in log.read_text(errors="replace"), f"the server stumbled, though no client noticed: {log}"
