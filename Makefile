@@ -10,6 +10,7 @@ PORT ?=
 ARGS ?=
 PYTHON ?=
 PYTEST_ARGS ?=
+KILLS ?= 500
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,7 +30,7 @@ help:
 	@echo "make venv     only prepare; afterwards .venv/bin/filmcan works"
 	@echo "make check    lint and check types"
 	@echo "make bench    measure"
-	@echo "make faults   the long fault laboratory"
+	@echo "make faults   the long fault laboratory                   KILLS=500"
 	@echo "make clean    remove what the above have made (never a media folder)"
 
 run: export SERVE_ROOT = $(ROOT)
@@ -54,8 +55,9 @@ check: $(VENV)/.ready-to-test
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python -m tests.bench $(ARGS)
 
+faults: export FILMCAN_KILLS = $(KILLS)
 faults: $(VENV)/.ready-to-test
-	$(BIN)/python -m pytest tests/faults -m "long or not long" --timeout=3600 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/faults -m "long or not long" --timeout=7200 $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

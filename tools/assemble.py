@@ -47,17 +47,23 @@ def make_server(library: Library, settings: Settings) -> Server:
         tls_cert=str(settings.tls_cert) if settings.tls_cert else None,
         tls_key=str(settings.tls_key) if settings.tls_key else None,
     )
-    return Server(mounted(DavApp(library)), settings.address, settings.port, options)
+    return Server(mounted(DavApp(library), settings.max_upload_bytes), settings.address, settings.port, options)
 
 
-def mounted(dav: DavApp) -> WSGIApplication:
-    """WebDAV under /dav/, its parent at /, and one sentence for people who come with a browser."""
+def mounted(dav: DavApp, most_bytes: int | None = None) -> WSGIApplication:
+    """WebDAV under /dav/, its parent at /, and one sentence for people who come with a browser.
+
+    most_bytes  of one upload; None for any
+    """
+    from tools.bounded import bound_upload
+
     at_root = dav.root_methods()
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path == DAV or path.startswith(f"{DAV}/"):
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = DAV, path.removeprefix(DAV)
+            bound_upload(environ, most_bytes)
             return dav(environ, start_response)
         if path == "/" and method in at_root:
             return at_root[method](environ, start_response)
