@@ -30,15 +30,14 @@ def options(_share: Share, _request: Request) -> Response:
 def propfind(share: Share, request: Request) -> Response:
     """Properties of one resource, or of a folder and its members."""
     depth = request.depth("infinity")
-    if depth == "infinity":
-        # Never answered as depth 1: a client would believe that it has seen everything.
-        raise DavError(403, "Ask for one level at a time.", condition="propfind-finite-depth")
-    if depth not in ("0", "1", "1,noroot"):
+    if depth not in ("0", "1", "1,noroot", "infinity"):
         raise DavError(400, "PROPFIND has Depth 0 or 1.")
     if request.lists:
         share.permit(request, share.library.find)
     asked = Asked.from_body(multistatus.read_body(request.environ["wsgi.input"]))
     entry, children = _found(share, request, depth)
+    if depth == "infinity" and entry.is_folder:
+        raise _too_deep()
     sheet = Sheet(asked, _Around(share, request))
     responses = _responses(share, request, sheet, entry, children, with_root=depth != "1,noroot" or not entry.is_folder)
     body: Iterable[bytes] = multistatus.body(responses)
@@ -47,9 +46,14 @@ def propfind(share: Share, request: Request) -> Response:
     return Response.whole(207, [XML], b"".join(body))
 
 
+def _too_deep() -> DavError:
+    """Never answered as depth 1: a client would believe that it has seen everything."""
+    return DavError(403, "Ask for one level at a time.", condition="propfind-finite-depth")
+
+
 def _found(share: Share, request: Request, depth: str) -> tuple[Entry, list[Entry]]:
     try:
-        if depth == "0":
+        if depth in ("0", "infinity"):  # infinity on a file is the file; webdav4 sends no Depth there
             return share.library.entry(request.path), []
         return share.library.listing(request.path, request.writer)
     except NameNotFound:
@@ -113,7 +117,7 @@ def root_propfind(request: Request, share_name: str) -> Response:
     """`/` as a folder that holds the share: Windows and gvfs look at every parent before they mount."""
     depth = request.depth("infinity")
     if depth == "infinity":
-        raise DavError(403, "Ask for one level at a time.", condition="propfind-finite-depth")
+        raise _too_deep()
     asked = Asked.from_body(multistatus.read_body(request.environ["wsgi.input"]))
     sheet = Sheet(asked, _Nothing())
     folder = Entry(0, Kind.FOLDER, "/", 0, 0)

@@ -62,6 +62,11 @@ def test_infinity_is_refused_and_says_why(dav: Client, headers: dict[str, str]) 
     assert answer.status == 403 and answer.xml.find("{DAV:}propfind-finite-depth") is not None
 
 
+def test_infinity_on_a_file_is_the_file(dav: Client) -> None:
+    dav("PUT", "/dav/P1-Test/a", b"x")
+    assert dav("PROPFIND", "/dav/P1-Test/a").hrefs == ["/dav/P1-Test/a"]
+
+
 def test_a_project_answers_to_the_name_it_was_made_with(dav: Client) -> None:
     assert dav("MKCOL", "/dav/Holiday%202026").status == 201
     answer = dav("PROPFIND", "/dav/Holiday%202026", Depth="1")
