@@ -190,8 +190,8 @@ class _Worker:
                 self.report.conflicts.append(step)
 
     def _wait_for_quiet(self, path: str, changed_ns: int) -> None:
-        """FileBusy for a file that changed a moment ago; a later pass finds it."""
-        if self._store.system.now_ns() - changed_ns < self._quiet_s * 1e9:
+        """FileBusy for a file that changed a moment ago; a later pass finds it. A time in the future says nothing."""
+        if 0 <= self._store.system.now_ns() - changed_ns < self._quiet_s * 1e9:
             raise FileBusy(path)
 
     def _adopt(self, path: str) -> Placed:
