@@ -100,5 +100,5 @@ class Blobs:
                     yield Digest.from_hex(shard + name)
 
     def close(self) -> None:
-        for fd in self._shards.values():
-            self._system.close(fd)
+        while self._shards:
+            self._system.close(self._shards.popitem()[1])

@@ -12,6 +12,9 @@ from cas.layout import FORMAT, HOME, PLACES, Layout
 from cas.system import System
 
 
+CLEAN = "clean"
+
+
 class Home:
     """One root, opened for this process. Descriptors stay valid until `close`; a second process gets LockHeld."""
 
@@ -58,19 +61,42 @@ class Home:
         """Tell, in the lock file, where the process that holds the root can be reached."""
         os.pwrite(self._open[2], f"process {os.getpid()}, serving {address}\n".encode(), 0)
 
-    def _read_format(self) -> str:
-        """The root id; FORMAT is written at the first opening."""
+    def read_small(self, name: str) -> bytes | None:
+        """A small file of `.filmcan`; None when it is not there."""
         try:
-            fd = self._system.open_read(self.home, "FORMAT")
+            fd = self._system.open_read(self.home, name)
         except FileNotFoundError:
-            return self._write_format()
+            return None
         try:
-            said: dict[str, Any] = json.loads(self._system.read(fd, 4096))
+            return self._system.read(fd, 4096)
         finally:
             self._system.close(fd)
+
+    def _read_format(self) -> str:
+        """The root id; FORMAT is written at the first opening."""
+        text = self.read_small("FORMAT")
+        if text is None:
+            return self._write_format()
+        said: dict[str, Any] = json.loads(text)
         if said.get("format") != FORMAT:
             raise FormatUnknown(str(self.layout.format), said.get("format"), FORMAT)
         return str(said["root_id"])
+
+    def index_survived(self) -> bool:
+        """Was the index synced at the end of the last session, or has the machine not lost its memory since?"""
+        said = (self.read_small("session") or b"").decode(errors="replace").strip()
+        return said == CLEAN or (said != "" and said == self._system.boot_id())
+
+    def begin_session(self) -> None:
+        """From now on the index is only believed while the machine keeps its memory."""
+        self._say_session(self._system.boot_id() or "unknown")
+
+    def end_session(self) -> None:
+        """The index was synced and nothing will change it any more."""
+        self._say_session(CLEAN)
+
+    def _say_session(self, text: str) -> None:
+        self.replace(self.home, "session", f"{text}\n".encode(), 0o600, lasting=True)
 
     def _write_format(self) -> str:
         root_id = self._system.token() + self._system.token()

@@ -116,7 +116,7 @@ def _next_record(data: bytes, offset: int) -> int:
 
 
 class Journal:
-    """The journal of one store. `append` is called by the committer alone; reading from any thread."""
+    """The journal of one store. `write` is called by the committer alone, in its turn; the rest from any thread."""
 
     def __init__(self, system: System, folder: int) -> None:
         """`folder` is an open descriptor of `.filmcan/journal`, owned by the store."""
@@ -125,8 +125,11 @@ class Journal:
         self._recent: deque[Event] = deque(maxlen=RECENT_EVENTS)
         self._news = threading.Condition()
         self._fd: int | None = None
-        self.last_seq = 0
+        self._syncing = threading.Lock()
+        self._written = self._synced = 0  # bytes since opening, over all segments
+        self.last_seq = 0  # of the last event that is durable
         self._open_last()
+        self.written_seq = self.last_seq  # of the last event that is written
 
     def segments(self) -> list[str]:
         return sorted(entry.name for entry in self._system.scan(self._folder) if entry.name.endswith(".log"))
@@ -179,16 +182,29 @@ class Journal:
         finally:
             self._system.close(fd)
 
-    def append(self, events: Sequence[Event]) -> None:
-        """Write the events and sync them. OSError leaves the end where it was: what was half written is written over."""
+    def write(self, events: Sequence[Event]) -> int:
+        """Write events behind the last ones; the position to `sync` up to. OSError leaves the end where it was: what was half
+        written is written over."""
         data = b"".join(map(pack, events))
         fd = self._room_for(len(data), events[0].seq)
         self._system.write_at(fd, data, self._end)
-        self._system.sync_data(fd)
         self._end += len(data)
+        self._written += len(data)
+        self.written_seq = events[-1].seq
+        return self._written
+
+    def sync(self, position: int) -> None:
+        """What was written up to `position` survives a power cut afterwards. Any thread; one sync serves all that wait for it."""
+        if not position:
+            return
+        with self._syncing:
+            if self._synced < position and self._fd is not None:
+                reached = self._written
+                self._system.sync_data(self._fd)
+                self._synced = reached
 
     def publish(self, events: Sequence[Event]) -> None:
-        """After the index has them too: show the events to followers."""
+        """After they were synced: show the events to followers."""
         with self._news:
             self._recent.extend(events)
             self.last_seq = events[-1].seq
@@ -206,12 +222,16 @@ class Journal:
         return self._fd
 
     def _begin_segment(self, first_seq: int) -> None:
+        """A new segment, once all of the old one is synced."""
         fd = self._system.create(self._folder, f"{first_seq:012d}.log", 0o600)
         self._system.write_at(fd, HEADER.pack(MAGIC, FORMAT, 0), 0)
         self._system.sync_folder(self._folder)
-        if self._fd is not None:
-            self._system.close(self._fd)
-        self._fd, self._end, self._size = fd, HEADER.size, HEADER.size
+        with self._syncing:
+            if self._fd is not None:
+                self._system.sync_data(self._fd)
+                self._synced = self._written
+                self._system.close(self._fd)
+            self._fd, self._end, self._size = fd, HEADER.size, HEADER.size
 
     def after(self, seq: int) -> Iterator[Event]:
         """Every published event with a number above `seq`, in order. Damage met on the way is noted and stepped over."""

@@ -107,12 +107,18 @@ class Store:
     # opening
 
     def _open_index(self) -> Index:
+        """The index, if it can be believed; else an empty one, which `catch_up` fills from the journal."""
+        if not self.home.index_survived() and self.layout.index.exists():
+            log.warning("the machine went down while the index was open; it is made anew from the journal")
+            shutil.rmtree(self.layout.index)
         try:
-            return Index(self.layout.index, map_bytes=self._map_bytes)
+            index = Index(self.layout.index, map_bytes=self._map_bytes)
         except IndexDamaged as error:
             log.warning("the index cannot be opened (%s) and is made anew from the journal", error)
             shutil.rmtree(self.layout.index)
-            return Index(self.layout.index, map_bytes=self._map_bytes)
+            index = Index(self.layout.index, map_bytes=self._map_bytes)
+        self.home.begin_session()
+        return index
 
     def _define_tables(self) -> None:
         self.blobs = self.index.table("blobs", BlobRow, derive=self._derive_from_blob)
@@ -412,7 +418,10 @@ class Store:
         """After the last change. Closes everything and gives the lock back."""
         self.journal.close()
         self.blobs_on_disk.close()
+        self.index.sync()
         self.index.close()
+        if not self.state.reason:
+            self.home.end_session()
         self.home.close()
 
 

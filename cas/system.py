@@ -51,6 +51,13 @@ class System:
         """16 hexadecimal digits nobody can guess."""
         return secrets.token_hex(8)
 
+    def boot_id(self) -> str:
+        """The same as long as the machine has not lost its memory; "" where the system does not tell."""
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        except OSError:
+            return ""
+
     # folders
     def open_root(self, path: Path) -> int:
         """The folder at `path`; here, and only here, symbolic links are followed."""
