@@ -15,12 +15,13 @@ from cas.committer import Acts
 from cas.digest import Digest
 from cas.incoming import Incoming
 from cas.index import ReadTxn, WriteTxn
+from cas.link import Seal
 from cas.store import FileBusy, Found, Store, Verdict
 from views import naming
 from views.entry import Entry, Kind
 from views.errors import AlreadyThere, Clash, IntoItself, IsAFolder, NameNotFound, NameReserved
 from views.folder import Folder, Folders, day_of
-from views.tree import TRASH, AliasRow, ProjectRow, Spot, TrashRow, Tree, entry_key, pack_id
+from views.tree import TOP, TRASH, AliasRow, ProjectRow, Spot, TrashRow, Tree, entry_key, pack_id
 
 Guard = Callable[[Callable[[str], Entry | None]], None]
 SCAFFOLD: tuple[Folders, ...] = (("ingest",), ("ingest", "originals"), ("ingest", "thumbnails"))
@@ -120,7 +121,7 @@ class Editor:
         if spot.entry is not None:
             raise AlreadyThere(spot.path)
         if spot.at_top and not naming.is_junk(spot.name):
-            return self.make_project(acts, spot.name, "")
+            return self._new_project(acts, spot)
         self.admit(acts.txn, spot)
         hidden = spot.parent.hidden or naming.is_junk(spot.name)
         if not hidden:
@@ -130,9 +131,19 @@ class Editor:
         acts.tell("folder", self._facts(spot, entry))
         return Placed(entry, True, path=spot.path)
 
+    def _new_project(self, acts: Acts, spot: Spot) -> Placed:
+        """What a client asked for as a folder at the top: its name is cleaned, but must be one that could be."""
+        naming.check(spot.name)
+        placed = self.make_project(acts, spot.name, "")
+        if not placed.created:
+            raise AlreadyThere(placed.path)
+        return placed
+
     def make_project(self, acts: Acts, wanted: str | None, notes: str) -> Placed:
         """A new project, or the one there is when `wanted` names it whole; its folders on disk and in the tree."""
         name, spot = self._free_project_name(acts, wanted)
+        if spot.entry is not None and not spot.entry.is_folder:
+            raise AlreadyThere(spot.path)
         if spot.entry is not None:
             return Placed(spot.entry, False, path=spot.path)
         for folders in ((), *SCAFFOLD, ("_manifest",)):
@@ -182,7 +193,7 @@ class Editor:
         src, entry = self._tree.found(acts.txn, source)
         dst, there = self._target(acts, src, entry, target, overwrite)
         moved = self._as_it_will_be(acts, src, entry, dst, there)
-        self._move_on_disk(acts, src, entry, dst, there, moved)
+        moved = replace(moved, own=self._move_on_disk(acts, src, entry, dst, there, moved))
         self._move_rows(acts, src, entry, dst, moved)
         final = self._tree.spot(acts.txn, "/".join((*dst.folders, moved.name)))
         replaced = there.digest if there else None
@@ -207,58 +218,71 @@ class Editor:
         hidden = dst.parent.hidden or naming.is_junk(dst.name)
         moved = replace(entry, name=naming_of(entry, dst), hidden=hidden, own=None if hidden else entry.own)
         if entry.is_folder:
-            moved = self._folder_kind(acts, moved, dst)
+            number = naming.project_number(entry.name) if entry.kind is Kind.PROJECT else None
+            moved = self._folder_kind(acts, moved, dst, number)
         elif there is not None and not there.is_folder:
             moved = replace(moved, created_ns=there.created_ns, props={**there.props, **entry.props})
         if entry.is_folder or src.chain[:1] == dst.chain[:1]:
             return moved
         return replace(moved, via="move", arrived_ns=acts.at_ns)
 
-    def _folder_kind(self, acts: Acts, moved: Entry, dst: Spot) -> Entry:
-        """A folder at the top is a project and has its number; anywhere else it is a folder."""
+    def _folder_kind(self, acts: Acts, moved: Entry, dst: Spot, number: int | None) -> Entry:
+        """A folder at the top is a project and has its number, its old one (`number`) if it can; anywhere else it is a folder."""
         if not dst.at_top or moved.hidden:
             return replace(moved, kind=Kind.FOLDER)
-        number = naming.project_number(moved.name) if moved.kind is Kind.PROJECT else None
-        return replace(moved, kind=Kind.PROJECT, name=self._relabelled(acts, dst.name, number, moved))
+        return replace(moved, kind=Kind.PROJECT, name=self._label(acts, dst, number, moved))
 
-    def _relabelled(self, acts: Acts, wanted: str, number: int | None, moved: Entry) -> str:
-        if naming.names_itself(wanted):
-            return naming.project_name(wanted, set())
-        if number is None and moved.kind is not Kind.PROJECT:
-            return self._free_project_name(acts, wanted)[0]
-        return naming.project_name(wanted, {(number or 1) - 1})
+    def _label(self, acts: Acts, dst: Spot, number: int | None, moved: Entry) -> str:
+        """The whole name of a project for the one that was asked for. Never the name of another, unless that is what `dst` names."""
+        there = {moved.id, dst.entry.id if dst.entry else moved.id}
+        if naming.names_itself(dst.name):
+            name = naming.project_name(dst.name, set())
+            if self._is_taken(acts, name, there):
+                raise AlreadyThere(name)
+            return name
+        name = naming.project_name(dst.name, {(number or 1) - 1})
+        if number is None or self._is_taken(acts, name, there):
+            return self._free_project_name(acts, dst.name)[0]
+        return name
+
+    def _is_taken(self, acts: Acts, name: str, but: set[int]) -> bool:
+        """Does this name at the top belong to something else, here or on disk?"""
+        entry = self._tree.child(acts.txn, TOP, name)
+        return entry.id not in but if entry is not None else self._folder.exists(acts, (), name)
 
     def _move_on_disk(
         self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None, moved: Entry
-    ) -> None:
+    ) -> Seal | None:
+        """Returns the seal of the file where it is one of its own (Entry.own)."""
         if there is not None and (there.is_folder or entry.is_folder):
             self.bury(acts, dst, there)
             there = None
         if entry.hidden and not moved.hidden:
-            self._surface(acts, entry, dst, there, moved)
-        elif not entry.hidden and moved.hidden:
+            return self._surface(acts, entry, dst, there, moved)
+        if not entry.hidden and moved.hidden:
             self._submerge(acts, src, entry)
         elif not entry.hidden:
-            self._rename(acts, src, entry, dst, there, moved)
+            return self._rename(acts, src, entry, dst, there, moved)
+        return None
 
-    def _rename(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> None:
+    def _rename(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> Seal | None:
         over = there is not None and self._folder.is_ours(acts, dst.folders, there.name, there)
         try:
             self._folder.rename(acts, src.folders, entry.name, dst.folders, moved.name, over=over)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if entry.digest is None:
                 raise NameNotFound(src.path) from None
-            self._folder.show(acts, dst.folders, moved.name, entry.digest)
+            return self._folder.show(acts, dst.folders, moved.name, entry.digest)
+        return entry.own
 
-    def _surface(self, acts: Acts, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> None:
+    def _surface(self, acts: Acts, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> Seal | None:
         """Junk becomes a real name (Office and macOS save aside, then rename)."""
-        if entry.digest is not None:
-            if there is not None and not there.hidden:
-                self._folder.replace(acts, dst.folders, moved.name, entry.digest, there)
-            else:
-                self._folder.show(acts, dst.folders, moved.name, entry.digest)
-        else:
+        if entry.digest is None:
             self._plant(acts, entry, moved, (*dst.folders, moved.name), fresh=False)
+            return None
+        if there is not None and not there.hidden:
+            return self._folder.replace(acts, dst.folders, moved.name, entry.digest, there)
+        return self._folder.show(acts, dst.folders, moved.name, entry.digest)
 
     def _submerge(self, acts: Acts, src: Spot, entry: Entry) -> None:
         """A real name becomes junk (Office moves the original aside)."""
@@ -318,7 +342,7 @@ class Editor:
             created_ns=there.created_ns if there and keep else acts.at_ns, arrived_ns=acts.at_ns, via="copy",
             hidden=hidden, own=None, kind=Kind.FOLDER if entry.is_folder else Kind.FILE,
         )  # fmt: skip
-        return self._folder_kind(acts, copied, dst) if entry.is_folder else copied
+        return self._folder_kind(acts, copied, dst, None) if entry.is_folder else copied
 
     def _plant(self, acts: Acts, entry: Entry | None, planted: Entry, folders: Folders, *, fresh: bool) -> None:
         """Rows and real names for a folder and all in it: built aside, then moved into place in one step.

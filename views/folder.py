@@ -37,7 +37,7 @@ class Folder:
 
     def make(self, acts: Acts, folders: Folders, name: str) -> None:
         """A real folder; one that somebody made by hand is taken as it is."""
-        fd = acts.folder(folders)
+        fd = self._folder(acts, folders)
         try:
             self._system.make_folder(fd, name)
         except FileExistsError:
@@ -51,7 +51,7 @@ class Folder:
         for depth in range(1, len(folders) + 1):
             try:
                 acts.folder(folders[:depth], touch=False)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):  # gone, or a file or symbolic link by somebody's hand
                 self.make(acts, folders[: depth - 1], folders[depth - 1])
 
     def show(self, acts: Acts, folders: Folders, name: str, digest: Digest) -> Seal | None:
@@ -113,7 +113,7 @@ class Folder:
                 self._system.unlink(acts.folder(folders), name)
             else:
                 self.set_aside(acts, folders, name)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return  # somebody took it away by hand already
 
     def bury(self, acts: Acts, folders: Folders, name: str, day: str, trash_name: str) -> bool:
@@ -122,7 +122,7 @@ class Folder:
         self.ensure(acts, trash)
         try:
             self._system.rename(acts.folder(folders), name, acts.folder(trash), trash_name)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         acts.forget_folders()
         return True
@@ -136,7 +136,10 @@ class Folder:
 
     def is_ours(self, acts: Acts, folders: Folders, name: str, entry: Entry) -> bool:
         """Is the file under this name the one the index believes: by inode, size and time?"""
-        stat = self._stat(acts.folder(folders, touch=False), name)
+        try:
+            stat = self._stat(acts.folder(folders, touch=False), name)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         row = self._store.blobs.get(acts.txn, entry.raw_digest)
         believed = entry.own or (row and row.seal)
         return stat is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == believed
@@ -182,6 +185,6 @@ class Folder:
         """The folder to act in; made again when somebody removed it by hand while the index still has it."""
         try:
             return acts.folder(folders)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self.ensure(acts, folders)
             return acts.folder(folders)

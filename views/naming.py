@@ -64,15 +64,17 @@ def _why_invalid(name: str) -> str:
 def fold(name: str) -> bytes:
     """The part of a name's key that equal-but-for-case names share: NFD, case folding, NFC, UTF-8; cut and hashed when long."""
     text = name.casefold() if name.isascii() else nfc(unicodedata.normalize("NFD", name).casefold())
-    data = text.encode("utf-8", "surrogatepass")
-    if len(data) <= FOLD_BYTES:
-        return data
-    return data[: FOLD_BYTES - TAG_BYTES] + tag(data)
+    return _cut(text.encode("utf-8", "surrogatepass"))
+
+
+def _cut(data: bytes) -> bytes:
+    """Bytes short enough for a key; what is longer ends with a hash of all of it."""
+    return data if len(data) <= FOLD_BYTES else data[: FOLD_BYTES - TAG_BYTES] + tag(data)
 
 
 def key(name: str) -> bytes:
     """The key of a name inside its folder: folded form, zero, NFC form. At most 401 bytes; sorts without regard to case."""
-    return fold(name) + b"\0" + nfc(name).encode("utf-8", "surrogatepass")
+    return fold(name) + b"\0" + _cut(nfc(name).encode("utf-8", "surrogatepass"))
 
 
 def is_junk(name: str) -> bool:
