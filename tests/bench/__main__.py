@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -97,8 +98,13 @@ def keep(report: str) -> None:
         f"{os.cpu_count()} shared vCPU, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     )
     title, _, older = RESULTS.read_text().partition("\n## ")
-    kept = f"{title.rstrip()}\n\n## {day}\n\n{machine}.\n\n{report}"
+    kept = f"{title.rstrip()}\n\n## {day}, commit {_commit()}\n\n{machine}.\n\n{report}"
     RESULTS.write_text(kept + (f"\n## {older}" if older else ""))
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, cwd=RESULTS.parent).stdout.strip() or "unknown"
 
 
 def _options() -> argparse.Namespace:
