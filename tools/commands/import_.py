@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cas.link import Reflink
 from tools.commands.put import ensure_folder, read_in
 from tools.desk import DONE, FAILED, Desk, Refused, at_desk, count, human_size, sentence
 
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
 HANDS = 8  # files read at once, so that a commit shares its syncs: 2,000 small files took 3.1 s with 2, 2.4 s with 8
 ORIGINALS = "ingest/originals"
+REFLINK = Reflink()
+CANNOT_SHARE = (
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EMLINK,
+    errno.EOPNOTSUPP,
+    errno.EINVAL,
+    errno.ENOTTY,
+)  # then it is copied
 MOST_SPELLINGS = 1000  # clip.mov, clip_1.mov, … before an import gives up on a name
 GENERATED = {"index.json", "_manifest", "_sources"}  # of a project folder that another program made
 
@@ -82,8 +92,9 @@ def command(desk: Desk, folders: tuple[Path, ...], into: str | None, keep: str |
     the project's ingest/originals, or directly in P when P is a folder such as P3-Interview/ingest/originals/day-2.
     A name that is taken by other content becomes name_1.
 
-    Your files stay where they are and are copied, because a program that writes into its old file would damage what is
-    stored. --link and --move do not copy what lies on the same disk as the root; from other disks they copy too.
+    Your files stay as they are: they are copied, or share blocks where the disk can do that, because a program that
+    writes into its old file would else damage what is stored. --link and --move share the very files where FOLDER is
+    on the same disk as the root, and copy from other disks.
 
     You may stop with Ctrl-C at any time and run the same command again: it goes on where it stopped.
 
@@ -211,14 +222,29 @@ class _Import:
             self._note(item, None)
             self._progress.advance(1, item.size_bytes, 1)
             return
-        placed, modified_ns = self._link(item, path, there) if self._links else self._copy(item, path, there)
+        placed, modified_ns = self._store(item, path, there)
         self._note(item, placed)
         self._progress.advance(1, known=int(placed is None or placed.known))
         if self._takes_away and item.file.lstat().st_mtime_ns == modified_ns:
             item.file.unlink()
 
+    def _store(self, item: Wanted, path: str, there: list[Entry]) -> tuple[Placed | None, int]:
+        """In the cheapest safe way: the entry, None when one of `there` has these bytes; and the time of the file."""
+        store = self._library.store
+        folder = store.system.open_root(item.file.parent)
+        try:
+            if self._links:
+                return self._share(item, path, there, "linked", folder, item.file.name)
+            if not store.ways[REFLINK.name]:
+                return self._clone(item, path, there, folder)
+        except OSError as error:
+            if error.errno not in CANNOT_SHARE:
+                raise
+        finally:
+            store.system.close(folder)
+        return self._copy(item, path, there)
+
     def _copy(self, item: Wanted, path: str, there: list[Entry]) -> tuple[Placed | None, int]:
-        """The entry, or None when one of `there` has these bytes; and the time of the file as it was read."""
         with read_in(self._library, item.file, self._took) as (body, modified_ns):
             if any(entry.digest == body.sums.digest for entry in there if body.sums):
                 return None, modified_ns
@@ -226,27 +252,30 @@ class _Import:
             self._used("copied", placed)
             return placed, modified_ns
 
-    def _link(self, item: Wanted, path: str, there: list[Entry]) -> tuple[Placed | None, int]:
-        """As _copy, but the file itself becomes the stored one; it is read for its digest and not written."""
+    def _clone(self, item: Wanted, path: str, there: list[Entry], folder: int) -> tuple[Placed | None, int]:
+        """A file of our own, which shares blocks with the original until somebody writes there: no bytes are copied."""
         store = self._library.store
-        folder = store.system.open_root(item.file.parent)
+        staged = store.system.token()
+        REFLINK.place(store.system, folder, item.file.name, store.home.incoming, staged)
         try:
-            found = store.find_on_disk(folder, item.file.name)
-            try:
-                if any(entry.digest == found.sums.digest for entry in there):
-                    self._progress.advance(size_bytes=item.size_bytes)
-                    return None, found.seal.modified_ns
-                placed = store.commit(partial(self._adopt, path=path, found=found, folder=folder, name=item.file.name))
-            finally:
-                store.system.close(found.fd)
-        except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
-                raise
-            return self._copy(item, path, there)
+            return self._share(item, path, there, "blocks shared", store.home.incoming, staged)
         finally:
-            store.system.close(folder)
+            store.system.unlink(store.home.incoming, staged)
+
+    def _share(
+        self, item: Wanted, path: str, there: list[Entry], way: str, folder: int, name: str
+    ) -> tuple[Placed | None, int]:
+        """The file `name` in `folder` becomes the stored one; it is read for its digest and not written."""
+        store = self._library.store
+        found = store.find_on_disk(folder, name)
+        try:
+            placed = None
+            if not any(entry.digest == found.sums.digest for entry in there):
+                placed = store.commit(partial(self._adopt, path=path, found=found, folder=folder, name=name))
+                self._used(way, placed)
+        finally:
+            store.system.close(found.fd)
         self._progress.advance(size_bytes=item.size_bytes)
-        self._used("linked", placed)
         return placed, found.seal.modified_ns
 
     def _adopt(self, acts: Acts, path: str, found: Found, folder: int, name: str) -> Placed:
@@ -323,7 +352,7 @@ def _summarise(desk: Desk, outcome: Outcome, seconds: float) -> None:
     files = outcome.new + outcome.known + outcome.unchanged
     rate = f" ({human_size(outcome.new_bytes / seconds)} a second)" if seconds > 1 and outcome.new_bytes else ""
     desk.say(f"{', '.join(outcome.into)}: {count(files, 'file')}")
-    how = ", linked without copying" if "linked" in outcome.ways else ""
+    how = "".join(f", {number:,} {way}" for way, number in sorted(outcome.ways.items()) if way != "known")
     desk.say(f"  {outcome.new:,} new, {human_size(outcome.new_bytes)}{how}{rate}")
     desk.say(f"  {outcome.known:,} with bytes that were here already, {human_size(outcome.saved_bytes)} saved")
     desk.say(f"  {outcome.unchanged:,} here already under their name")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cas.system import System
 from tests.tools.conftest import Filmcan
 from tools.commands import import_
 
@@ -178,3 +179,53 @@ def test_an_interrupted_import_goes_on_where_it_stopped(root: Path, tmp_path: Pa
     assert second.returncode == 0 and "400 files" in second.stdout
     assert sorted(path.name for path in originals.iterdir()) == [f"clip-{number:03}.mov" for number in range(400)]
     assert all((originals / path.name).read_bytes() == path.read_bytes() for path in folder.iterdir())
+
+
+def test_linked_files_are_the_stored_ones_and_become_read_only(filmcan: Filmcan, card: Path, root: Path) -> None:
+    told = filmcan("import", "--link", card, "--json").json
+    assert told["ways"] == {"linked": 2, "known": 1}
+    stored = root / "P1-CARD/ingest/originals/DCIM/100/A002.mov"
+    original = card / "DCIM/100/A002.mov"
+    assert stored.samefile(original) and not original.stat().st_mode & 0o222
+    assert filmcan("import", "--link", card, "--json").json["unchanged"] == 3
+    assert filmcan("verify").code == 0
+
+
+def test_moved_files_on_the_same_disk_are_not_copied(filmcan: Filmcan, card: Path, root: Path) -> None:
+    inode = (card / "DCIM/100/A002.mov").stat().st_ino
+    filmcan("import", "--move", card)
+    assert (root / "P1-CARD/ingest/originals/DCIM/100/A002.mov").stat().st_ino == inode
+
+
+def test_files_that_cannot_be_linked_are_copied(filmcan: Filmcan, card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crosses(*_: object, **__: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    filmcan("project", "create", "P1-CARD")
+    monkeypatch.setattr(import_._Import, "_share", crosses)
+    assert filmcan("import", "--link", card, "--json").json["ways"] == {"copied": 2, "known": 1}
+
+
+def test_where_the_disk_can_share_blocks_nothing_is_copied(
+    filmcan: Filmcan, card: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clone(_: System, fd: int, to_fd: int) -> None:
+        os.sendfile(to_fd, fd, 0, os.fstat(fd).st_size)  # what the ioctl of btrfs and xfs does, as a reader sees it
+
+    monkeypatch.setattr(System, "clone", clone)
+    told = filmcan("import", card, "--json").json
+    assert told["ways"] == {"blocks shared": 2, "known": 1}
+    stored = root / "P1-CARD/ingest/originals/DCIM/100/A001.mov"
+    assert stored.stat().st_mtime_ns == (card / "DCIM/100/A001.mov").stat().st_mtime_ns
+    (card / "DCIM/100/A001.mov").write_bytes(b"edited in place")
+    assert stored.read_bytes() == b"first clip" * 1000
+    assert list((root / ".filmcan/incoming").iterdir()) == []
+    assert filmcan("verify").code == 0
+
+
+def test_a_file_that_is_being_written_waits_for_the_next_time(filmcan: Filmcan, card: Path) -> None:
+    with (card / "DCIM/100/A002.mov").open("ab"):
+        said = filmcan("import", "--link", card, "--json")
+    assert said.code == 3
+    [(name, why)] = said.json["failed"].items()
+    assert name.endswith("A002.mov") and "being written" in why
