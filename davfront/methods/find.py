@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from davfront import multistatus, paths, props, quirks
 from davfront.errors import DavError
@@ -38,9 +38,10 @@ def propfind(share: Share, request: Request) -> Response:
     entry, children = _found(share, request, depth)
     if depth == "infinity" and entry.is_folder:
         raise _too_deep()
-    sheet = Sheet(asked, _Around(share, request))
-    responses = _responses(share, request, sheet, entry, children, with_root=depth != "1,noroot" or not entry.is_folder)
-    body: Iterable[bytes] = multistatus.body(responses)
+    responses = _responses(share, request, asked, entry, children)
+    if depth == "1,noroot" and entry.is_folder:
+        next(responses)
+    body = multistatus.body(responses)
     if len(children) > _AT_ONCE:
         return Response(207, [XML], body)
     return Response.whole(207, [XML], b"".join(body))
@@ -75,14 +76,10 @@ def _beside_the_tree(share: Share, request: Request) -> Entry | None:
     return Entry(0, Kind.FILE, name, generated.modified_ns, generated.modified_ns, generated.size_bytes)
 
 
-def _responses(
-    share: Share, request: Request, sheet: Sheet, entry: Entry, children: list[Entry], *, with_root: bool
-) -> Iterator[str]:
+def _responses(share: Share, request: Request, asked: Asked, entry: Entry, children: list[Entry]) -> Iterator[str]:
     """The folder as it was asked for, then its members below that same path: clients match hrefs by their beginning."""
-    base = request.href(entry.is_folder)
-    if with_root:
-        name = request.asked.rpartition("/")[2] or share.label
-        yield sheet.response(entry, name, request.path, base)
+    sheet, base = Sheet(asked, _Around(share, request)), request.href(entry.is_folder)
+    yield sheet.response(entry, request.asked.rpartition("/")[2] or share.label, request.path, base)
     for child in children:
         name = quirks.name_for(child.name, request.writer)
         href = base + paths.escape_name(name)

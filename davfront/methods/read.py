@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from cas.blobs import OpenBlob
 from davfront import conditions, media_types, paths, quirks, ranges
 from davfront.body import FileBody
 from davfront.conditions import Present
@@ -44,6 +45,11 @@ class Content:
     modified_ns: int
     fd: int = -1
     close: Callable[[], None] | None = None
+
+    @classmethod
+    def of(cls, entry: Entry, blob: OpenBlob) -> Content:
+        """What `Library.open` gave; the blob is closed when the answer was sent."""
+        return cls(entry.name, blob.size_bytes, entry.etag or "", entry.modified_ns, blob.fd, blob.close)
 
     @property
     def media_type(self) -> str:
@@ -163,8 +169,7 @@ def _content(share: Share, request: Request, entry: Entry | None) -> Content:
         return _beside_the_tree(share, request)
     if request.method == "HEAD":
         return Content(entry.name, entry.size_bytes, entry.etag or "", entry.modified_ns)
-    entry, blob = share.library.open(request.path)
-    return Content(entry.name, blob.size_bytes, entry.etag or "", entry.modified_ns, blob.fd, blob.close)
+    return Content.of(*share.library.open(request.path))
 
 
 def _beside_the_tree(share: Share, request: Request) -> Content:

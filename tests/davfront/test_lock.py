@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -100,6 +101,27 @@ def test_a_second_lock_is_refused_with_the_root_of_the_first(clip: Client) -> No
     answer = clip("LOCK", FILE, wish("shared"))
     assert answer.status == 423
     assert answer.xml.findtext("{DAV:}no-conflicting-lock/{DAV:}href") == "/dav/P1-Test/"
+
+
+def test_of_many_who_want_a_lock_one_gets_it(clip: Client) -> None:
+    statuses: list[int] = []
+
+    def ask() -> None:
+        statuses.append(Client(clip.port)("LOCK", FILE, wish()).status)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200] + [423] * 7
+
+
+def test_too_many_locks_leave_nothing_behind(dav: Client) -> None:
+    for number in range(100):
+        dav("LOCK", f"/dav/P1-Test/{number}", wish())
+    assert dav("LOCK", FILE, wish()).status == 507
+    assert dav("PROPFIND", FILE, Depth="0").status == 404
 
 
 def test_shared_locks_share(clip: Client) -> None:
