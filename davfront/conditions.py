@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from davfront.errors import DavError, NotModified, PreconditionFailed
@@ -205,9 +205,10 @@ def submitted(lists: Iterable[IfList]) -> frozenset[str]:
 def holds(lists: Iterable[IfList], look: Callable[[str], Standing]) -> bool:
     """Whether any list holds.
 
-    look  the standing of a resource by its tag, "" for the request's own; each is asked on its own resource only
+    look  the standing of a resource by its tag, "" for the request's own; each is asked on its own resource only, once
     """
-    return any(all(_holds(condition, look(one.tag)) for condition in one.conditions) for one in lists)
+    standing = cache(look)
+    return any(all(_holds(condition, standing(one.tag)) for condition in one.conditions) for one in lists)
 
 
 def _holds(condition: Condition, standing: Standing) -> bool:

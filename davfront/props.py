@@ -1,4 +1,4 @@
-"""Properties: what is live, what a client may set, and the text of each for one entry.
+"""Properties: which are live, and the text of each for one entry. What PROPPATCH may set: `davfront/proppatch.py`.
 
 A live property is a function from an entry to its element as text, or None where it has no meaning (the answer is then
 404 for that one property). Dead properties lie in `Entry.props` as serialised elements and are copied out unchanged.
@@ -7,14 +7,12 @@ A live property is a function from an entry to its element as text, or None wher
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from davfront import conditions, media_types, multistatus
-from davfront.errors import DavError
+from davfront import media_types, multistatus
 
 if TYPE_CHECKING:
     from davfront.locks import LockRow
@@ -257,76 +255,3 @@ class Sheet:
         if not text:
             return None
         return f'<checksums xmlns="http://owncloud.org/ns"><checksum>{text}</checksum></checksums>'
-
-
-# ── what PROPPATCH may set ──────────────────────────────────────────────────────────────────────────────────────────
-
-_MODIFIED = (_D + "getlastmodified", _D + "lastmodified", _MS + "Win32LastModifiedTime")
-_CREATED = (_D + "creationdate", _MS + "Win32CreationTime")
-DEAD_BYTES_MOST = 64 << 10  # of all dead properties of one entry
-
-
-class Protected(DavError):
-    """A live property that only the server sets (RFC 4918 §16, cannot-modify-protected-property)."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(403, f"{name} is set by the server.", condition="cannot-modify-protected-property")
-
-
-class Change:
-    """What one PROPPATCH does to an entry, collected before any of it is done."""
-
-    def __init__(self) -> None:
-        self.modified_ns: int | None = None
-        self.created_ns: int | None = None
-        self.props: dict[str, str | None] = {}  # None removes
-
-    def set(self, name: str, text: str, element: str) -> None:
-        """Plan one property; `text` is its plain content, `element` the whole of it serialised.
-
-        raises  Protected; DavError 409 for a time that is none
-        """
-        if name in _MODIFIED:
-            self.modified_ns = _nanoseconds(name, text)
-        elif name in _CREATED:
-            self.created_ns = _nanoseconds(name, text)
-        elif name in LIVE:
-            raise Protected(name)
-        else:
-            self.props[name] = element
-
-    def remove(self, name: str) -> None:
-        """Plan to take a property away. Removing what is not there is no error (RFC 4918 §14.23)."""
-        if name in LIVE:
-            raise Protected(name)
-        self.props[name] = None
-
-    def check_room(self, kept: Mapping[str, str]) -> None:
-        after = {**kept, **self.props}
-        if sum(len(name) + len(element) for name, element in after.items() if element) > DEAD_BYTES_MOST:
-            raise DavError(507, f"The properties of one resource may have {DEAD_BYTES_MOST} bytes together.")
-
-    @property
-    def set_props(self) -> dict[str, str]:
-        return {name: element for name, element in self.props.items() if element is not None}
-
-    @property
-    def remove_props(self) -> Sequence[str]:
-        return [name for name, element in self.props.items() if element is None]
-
-
-def _nanoseconds(name: str, text: str) -> int:
-    seconds = _iso_seconds(text) if name.endswith("creationdate") else None
-    if seconds is None:
-        seconds = int(text) if text.strip().isdecimal() and text.isascii() else conditions.parse_date(text)
-    if seconds is None or not 0 <= seconds < 1 << 33:
-        raise DavError(409, f"{name} needs a time, not {text[:80]!r}.")
-    return seconds * SECOND_NS
-
-
-def _iso_seconds(text: str) -> int | None:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return int(moment.timestamp()) if moment.tzinfo is not None else None

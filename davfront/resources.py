@@ -1,7 +1,7 @@
 """The Library as wsgidav sees it, as far as wsgidav still answers by itself: PROPPATCH, and what nobody knows.
 
 wsgidav's PROPPATCH reads the XML, tries every property (`dry_run`), then sets all of them or none, and writes the 207.
-Here the trial collects a `props.Change`, and the first real call makes the whole change in one event.
+Here the trial collects a `proppatch.Change`, and the first real call makes the whole change in one event.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from wsgidav.dav_error import ERROR_DESCRIPTIONS, DAVError
 from wsgidav.dav_provider import DAVProvider, _DAVResource
 from wsgidav.request_server import RequestServer
 
-from davfront import props
 from davfront.errors import DavError
 from davfront.methods.share import Environ, Request, Share, Touch
+from davfront.proppatch import Change
 from views.entry import Entry
 from views.status import status_of
 
@@ -43,7 +43,7 @@ class LibraryResource(_DAVResource):  # type: ignore[misc]
         super().__init__(path, entry.is_folder, environ)
         self._entry = entry
         self._request: Request = environ[REQUEST]
-        self._change = props.Change()
+        self._change = Change()
         self._made: DAVError | bool = False
 
     def get_content_length(self) -> int:

@@ -167,6 +167,17 @@ def test_each_list_is_asked_on_its_own_resource() -> None:
     assert asked == ["http://host/dav/a", "/dav/b"]
 
 
+def test_a_long_header_asks_about_each_resource_once() -> None:
+    asked = []
+
+    def look(tag: str) -> Standing:
+        asked.append(tag)
+        return Standing(None, frozenset())
+
+    conditions.holds(conditions.parse_if("(<a>)" * 1000), look)
+    assert asked == [""]
+
+
 def test_a_tag_holds_for_all_lists_that_follow_it() -> None:
     lists = conditions.parse_if("</a> (<urn:uuid:1>) (<urn:uuid:2>) </b> (<urn:uuid:3>)")
     assert [one.tag for one in lists] == ["/a", "/a", "/b"]

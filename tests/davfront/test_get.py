@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +142,40 @@ def test_an_old_reader_keeps_what_it_began_to_read(dav: Client) -> None:
         assert dav("PUT", CLIP, new).status == 204
         body = (first + stream.read()).partition(b"\r\n\r\n")[2]
     assert body == old and dav("GET", CLIP).body == new
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_no_way_to_read_leaves_a_descriptor_open(clip: Client, library: Library) -> None:
+    (library.root / "P1-Test" / "index.json").write_text("{}")
+    tag = clip("HEAD", CLIP)["ETag"]
+    ways: list[tuple[str, str, dict[str, str]]] = [
+        ("GET", CLIP, {}),
+        ("HEAD", CLIP, {}),
+        ("GET", CLIP, {"If-None-Match": tag}),
+        ("GET", CLIP, {"If-Match": '"x"'}),
+        ("GET", CLIP, {"Range": "bytes=9999-"}),
+        ("GET", CLIP, {"Range": "bytes=0-1,5-6"}),
+        ("HEAD", "/dav/P1-Test/index.json", {}),
+        ("GET", "/dav/P1-Test/index.json", {"If-None-Match": "*"}),
+        ("PROPFIND", "/dav/P1-Test/index.json", {"Depth": "0"}),
+    ]
+
+    def opened() -> int:
+        return len(
+            [link for fd in Path("/proc/self/fd").iterdir() if (link := _link(fd)).startswith(str(library.root))]
+        )
+
+    before = opened()
+    for method, path, headers in ways * 3:
+        clip(method, path, **headers)
+    assert opened() == before
+
+
+def _link(fd: Path) -> str:
+    try:
+        return str(fd.readlink())
+    except FileNotFoundError:
+        return ""
 
 
 def test_generated_files_can_be_read_but_are_in_no_listing(dav: Client, library: Library) -> None:

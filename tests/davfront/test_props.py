@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from davfront import props
 from davfront.errors import DavError
 from davfront.multistatus import Asked
-from davfront.props import Change, Protected, Sheet
+from davfront.proppatch import Change, Protected
+from davfront.props import Sheet
 from views.entry import Entry, Kind
 
 DEAD = '<n:note xmlns:n="urn:n">x</n:note>'
