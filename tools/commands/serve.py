@@ -72,6 +72,8 @@ def command(desk: Desk) -> int:
             urls = addresses(settings, server.port)
             library.store.home.note_address(urls[0])
             _welcome(desk, library.root, urls)
+            for stretch in library.store.damage:
+                desk.warn(f"the journal is damaged ({stretch}); run `filmcan verify`")
             stop.wait()
             desk.say("Stopping: uploads that run may end.")
         finally:
