@@ -6,6 +6,7 @@ import shutil
 
 import click
 
+from tools.commands.verify import in_words
 from tools.desk import Desk, at_desk, count
 
 
@@ -35,7 +36,7 @@ def command(desk: Desk) -> None:
     with desk.library() as library:
         found = plan(library, left_alone=left_alone(settings))
         report = apply(library, found)
-        events, damage = library.store.replayed, [str(stretch) for stretch in library.store.damage]
+        events, damage = library.store.replayed, [in_words(stretch) for stretch in library.store.damage]
     from_disk = [placed.path for placed in report.indexed]
     desk.say(f"Index made from {count(events, 'event')}; {count(found.files, 'file')} on disk compared")
     if from_disk:

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from tools.commands.verify import in_words
 from tools.config import BY_NAME, SETTINGS, Setting, Settings
 from tools.desk import DONE, Desk, Refused, at_desk
 
@@ -73,7 +74,7 @@ def command(desk: Desk) -> int:
             library.store.home.note_address(urls[0])
             _welcome(desk, library.root, urls)
             for stretch in library.store.damage:
-                desk.warn(f"the journal is damaged ({stretch}); run `filmcan verify`")
+                desk.warn(f"the journal is damaged ({in_words(stretch)}); stop, then run `filmcan verify`")
             stop.wait()
             desk.say("Stopping: uploads that run may end.")
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from tools.desk import DONE, PROBLEMS, Desk, at_desk, count, human_size
 
 if TYPE_CHECKING:
+    from cas.journal import Damage
     from cas.verify import Finding, Verified
     from views.library import Library
 
@@ -23,7 +25,7 @@ REMEDIES = {
 @click.option("--quick/--full", help="Compare sizes and times only, or read every byte (the rule).")
 @at_desk
 def command(desk: Desk, quick: bool) -> int:
-    """Read every stored clip and compare it with its digest. The exit code is 1 when one is not as it was stored.
+    """Read every stored clip and compare it with its digest; read the journal. The exit code is 1 when one is not whole.
 
     Nothing is changed or removed. A full look reads at the speed of the disk; run it every month.
 
@@ -42,8 +44,14 @@ def command(desk: Desk, quick: bool) -> int:
 
         found = verify(library.store, full=not quick, progress=looked)
         findings = [_told(library, finding) for finding in found.findings]
-        damage = [str(stretch) for stretch in library.store.damage]
+        if not quick:
+            deque(library.store.journal.after(0), maxlen=0)  # reads every segment; what cannot be read is noted
+        damage = [in_words(stretch) for stretch in library.store.damage]
     return _tell(desk, found, findings, damage)
+
+
+def in_words(damage: Damage) -> str:
+    return f"{human_size(damage.size_bytes)} of {damage.segment} from byte {damage.offset:,} cannot be read"
 
 
 def _told(library: Library, finding: Finding) -> dict[str, object]:
@@ -65,6 +73,7 @@ def _tell(desk: Desk, found: Verified, findings: list[dict[str, object]], damage
         desk.say(f"    → {finding['remedy']}")
     for stretch in damage:
         desk.say(f"  journal: {stretch}")
+        desk.say("    → changes told there are lost if the index is; `filmcan reindex` finds the files all the same")
     desk.say(f"{count(problems, 'problem')} found." if problems else "All of it is whole.")
     told = {"blobs": found.blobs, "size_bytes": found.size_bytes, "problems": problems}
     desk.answer({**told, "findings": findings, "journal": damage})

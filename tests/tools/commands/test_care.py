@@ -105,3 +105,14 @@ def test_a_rebuild_keeps_away_from_a_running_server(filmcan: Filmcan, root: Path
     finally:
         library.close()
     assert (root / ".filmcan/index").is_dir()
+
+
+def test_a_damaged_journal_is_a_problem_told_in_words(filmcan: Filmcan, card: Path, root: Path) -> None:
+    filmcan("import", card)
+    [segment] = (root / ".filmcan/journal").glob("*.log")
+    data = bytearray(segment.read_bytes())
+    data[len(data.rstrip(b"\0")) // 2] ^= 0xFF
+    segment.write_bytes(data)
+    said = filmcan("verify")
+    assert said.code == 1 and f"of {segment.name} from byte" in said.out
+    assert filmcan("ls", "-r", "P1-CARD").out.count(".mov") == 3
