@@ -13,6 +13,7 @@ something: the bad stretch is stepped over and told, and comparing index and fol
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 import zlib
@@ -31,6 +32,7 @@ MAGIC, FORMAT = b"FILMCANJ", 1
 HEADER = struct.Struct("<8sII")
 RECORD = struct.Struct("<II")
 ALIGN = 8
+SEGMENT_NAME = re.compile(r"\d{12}\.log")
 SEGMENT_BYTES = 16 << 20
 AHEAD_BYTES = 1 << 20
 RECENT_EVENTS = 4096  # kept in memory, so that followers that keep up never read the disk
@@ -72,7 +74,11 @@ class Damage:
     size_bytes: int
 
 
-def _read(data: bytes | memoryview, offset: int) -> tuple[Event, int] | None:
+def _first_seq(name: str) -> int:
+    return int(name.split(".")[0])
+
+
+def _read(data: bytes, offset: int) -> tuple[Event, int] | None:
     """The event whose record starts at `offset`, and where the next starts; None when there is no whole record."""
     if offset + RECORD.size > len(data):
         return None
@@ -88,31 +94,31 @@ def _read(data: bytes | memoryview, offset: int) -> tuple[Event, int] | None:
 
 def read_segment(name: str, data: bytes, after: int = 0) -> Iterator[Event | Damage]:
     """Every readable event with a number above `after`, and the damage between them."""
+    return (item for item, _ in _walk(name, data) if isinstance(item, Damage) or item.seq > after)
+
+
+def _walk(name: str, data: bytes) -> Iterator[tuple[Event | Damage, int]]:
+    """Events and damage in order, each with the offset behind it. A rotten header costs no event, but another format is refused."""
     magic, version, _ = HEADER.unpack_from(data) if len(data) >= HEADER.size else (b"", 0, 0)
     if magic == MAGIC and version != FORMAT:
         raise FormatUnknown(f"journal segment {name}", version, FORMAT)
     offset = HEADER.size
     while True:
         found = _read(data, offset)
-        if found is None:
-            start, offset = offset, _next_record(data, offset)
-            if offset < 0:
-                return
-            yield Damage(name, start, offset - start)
+        if found is not None:
+            offset = found[1]
+            yield found
             continue
-        event, offset = found
-        if event.seq > after:
-            yield event
+        start, offset = offset, _next_record(data, offset)
+        if offset < 0:
+            return
+        yield Damage(name, start, offset - start), offset
 
 
 def _next_record(data: bytes, offset: int) -> int:
     """Where the next good record starts behind a bad one, or -1. Zeros to the end are the common, quick answer."""
-    if not data[offset:].strip(b"\0"):
-        return -1
-    for start in range(offset + ALIGN, len(data) - RECORD.size, ALIGN):
-        if data[start] and _read(data, start) is not None:
-            return start
-    return -1
+    end = len(data.rstrip(b"\0"))
+    return next((start for start in range(offset + ALIGN, end, ALIGN) if _read(data, start) is not None), -1)
 
 
 class Journal:
@@ -126,51 +132,46 @@ class Journal:
         self._news = threading.Condition()
         self._fd: int | None = None
         self._syncing = threading.Lock()
+        self._failure: OSError | None = None
+        self._end = self._spoilt = self._size = 0  # of the last segment: of good records, of anything, of the file
         self._written = self._synced = 0  # bytes since opening, over all segments
         self.last_seq = 0  # of the last event that is durable
         self._open_last()
         self.written_seq = self.last_seq  # of the last event that is written
 
     def segments(self) -> list[str]:
-        return sorted(entry.name for entry in self._system.scan(self._folder) if entry.name.endswith(".log"))
+        return sorted(entry.name for entry in self._system.scan(self._folder) if SEGMENT_NAME.fullmatch(entry.name))
 
     def _open_last(self) -> None:
-        """Find the end of the last segment and clear what a crash left behind it."""
+        """Find the end of the last segment that holds events, and clear what a crash left behind it."""
         names = self.segments()
-        if not names:
-            return
-        data = self._load(names[-1])
-        self.last_seq = int(names[-1].split(".")[0]) - 1
-        end = min(HEADER.size, len(data))
-        for item in read_segment(names[-1], data):
-            if isinstance(item, Damage):
-                self.damage.append(item)
-            else:
-                self.last_seq = item.seq
-        end = self._end_of(data)
-        self._fd = self._system.open_write(self._folder, names[-1])
-        if end < HEADER.size:  # killed while the segment was made: nothing is in it yet
-            self._system.write_at(self._fd, HEADER.pack(MAGIC, FORMAT, 0), 0)
-            end = HEADER.size
-        if data[end:].strip(b"\0"):
-            self._system.write_at(self._fd, bytes(len(data) - end), end)
-            self._system.sync_file(self._fd)
-        self._end, self._size = end, max(len(data), HEADER.size)
+        while names:
+            name, end, found = names.pop(), HEADER.size, False
+            data = self._load(name)
+            for item, end in _walk(name, data):
+                if isinstance(item, Damage):
+                    self.damage.append(item)
+                else:
+                    self.last_seq, found = item.seq, True
+            if found or not names:
+                self.last_seq = self.last_seq if found else _first_seq(name) - 1
+                self._take_up(name, data, end)
+                return
+            self._system.unlink(self._folder, name)  # stopped while it was begun: nothing is in it
 
-    @staticmethod
-    def _end_of(data: bytes) -> int:
-        offset = HEADER.size
-        if len(data) < offset or data[:8] != MAGIC:
-            return 0
-        while True:
-            found = _read(data, offset)
-            if found is not None:
-                offset = found[1]
-                continue
-            following = _next_record(data, offset)
-            if following < 0:
-                return offset
-            offset = following
+    def _take_up(self, name: str, data: bytes, end: int) -> None:
+        """Go on writing behind `end`; what is there belongs to nobody who was answered."""
+        self._fd = self._system.open_write(self._folder, name)
+        header = HEADER.pack(MAGIC, FORMAT, 0)
+        rest = data[end:].strip(b"\0")
+        if data[: HEADER.size] != header:
+            self._system.write_at(self._fd, header, 0)
+        if rest:
+            self._system.write_at(self._fd, bytes(len(data) - end), end)
+        if rest or data[: HEADER.size] != header:
+            self._system.sync_file(self._fd)
+        self._end = self._spoilt = end
+        self._size = max(len(data), HEADER.size)
 
     def _load(self, name: str) -> bytes:
         fd = self._system.open_read(self._folder, name)
@@ -183,25 +184,46 @@ class Journal:
             self._system.close(fd)
 
     def write(self, events: Sequence[Event]) -> int:
-        """Write events behind the last ones; the position to `sync` up to. OSError leaves the end where it was: what was half
-        written is written over."""
+        """Write events behind the last ones; the position to `sync` up to. After an OSError none of them is in the journal."""
+        if self._failure is not None:
+            raise self._failure
         data = b"".join(map(pack, events))
+        self._wipe()
         fd = self._room_for(len(data), events[0].seq)
+        self._spoilt = self._end + len(data)
         self._system.write_at(fd, data, self._end)
-        self._end += len(data)
+        self._end = self._spoilt
         self._written += len(data)
         self.written_seq = events[-1].seq
         return self._written
+
+    def _wipe(self) -> None:
+        """What a full disk let through of a refused write must not be found behind shorter events."""
+        if self._fd is not None and self._spoilt > self._end:
+            self._system.write_at(self._fd, bytes(self._spoilt - self._end), self._end)
+            self._spoilt = self._end
 
     def sync(self, position: int) -> None:
         """What was written up to `position` survives a power cut afterwards. Any thread; one sync serves all that wait for it."""
         if not position:
             return
         with self._syncing:
-            if self._synced < position and self._fd is not None:
-                reached = self._written
-                self._system.sync_data(self._fd)
-                self._synced = reached
+            if self._synced < position:
+                self._sync_all()
+
+    def _sync_all(self) -> None:
+        """Holding `_syncing`. A failure is final for everybody: the next sync would report success although data is lost."""
+        if self._failure is not None:
+            raise self._failure
+        if self._fd is None:
+            return
+        reached = self._written
+        try:
+            self._system.sync_data(self._fd)
+        except OSError as error:
+            self._failure = error
+            raise
+        self._synced = reached
 
     def publish(self, events: Sequence[Event]) -> None:
         """After they were synced: show the events to followers."""
@@ -211,7 +233,7 @@ class Journal:
             self._news.notify_all()
 
     def _room_for(self, count: int, first_seq: int) -> int:
-        if self._fd is None or self._end + count + RECORD.size > SEGMENT_BYTES:
+        if self._fd is None or (self._end > HEADER.size and self._end + count + RECORD.size > SEGMENT_BYTES):
             self._begin_segment(first_seq)
         assert self._fd is not None
         if self._end + count + RECORD.size > self._size:
@@ -223,15 +245,26 @@ class Journal:
 
     def _begin_segment(self, first_seq: int) -> None:
         """A new segment, once all of the old one is synced."""
-        fd = self._system.create(self._folder, f"{first_seq:012d}.log", 0o600)
-        self._system.write_at(fd, HEADER.pack(MAGIC, FORMAT, 0), 0)
-        self._system.sync_folder(self._folder)
         with self._syncing:
+            self._sync_all()
+            fd = self._new_segment(f"{first_seq:012d}.log")
             if self._fd is not None:
-                self._system.sync_data(self._fd)
-                self._synced = self._written
                 self._system.close(self._fd)
-            self._fd, self._end, self._size = fd, HEADER.size, HEADER.size
+            self._fd, self._end, self._spoilt, self._size = fd, HEADER.size, HEADER.size, HEADER.size
+
+    def _new_segment(self, name: str) -> int:
+        """An open segment without events. When that fails there is none."""
+        fd = -1
+        try:
+            fd = self._system.create(self._folder, name, 0o600)
+            self._system.write_at(fd, HEADER.pack(MAGIC, FORMAT, 0), 0)
+            self._system.sync_folder(self._folder)
+        except BaseException:
+            self._system.unlink(self._folder, name)
+            if fd >= 0:
+                self._system.close(fd)
+            raise
+        return fd
 
     def after(self, seq: int) -> Iterator[Event]:
         """Every published event with a number above `seq`, in order. Damage met on the way is noted and stepped over."""
@@ -246,7 +279,7 @@ class Journal:
 
     def _from_disk(self, seq: int, last: int) -> Iterator[Event]:
         names = self.segments()
-        firsts = [int(name.split(".")[0]) for name in names]
+        firsts = [_first_seq(name) for name in names]
         for place, name in enumerate(names):
             if place + 1 < len(names) and firsts[place + 1] <= seq + 1:
                 continue
@@ -254,8 +287,11 @@ class Journal:
                 if isinstance(item, Damage):
                     if item not in self.damage:
                         self.damage.append(item)
-                elif item.seq <= last:
+                    continue
+                if item.seq <= last:
                     yield item
+                if item.seq >= last:
+                    return  # what follows may be half written
 
     def wait(self, seq: int, timeout_s: float) -> bool:
         """Wait until there is an event above `seq`; False after the time-out."""
