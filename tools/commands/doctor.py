@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import socket
 import sys
 import unicodedata
@@ -122,8 +123,8 @@ def _disk(place: Path, settings: Settings) -> Iterator[Finding]:
         yield Finding("file system", "problem", f"{place} lies on {kind}, a network file system", remedy)
     elif kind:
         yield Finding("file system", "ok", kind)
-    space = os.statvfs(place)
-    free, whole = space.f_bavail * space.f_frsize, space.f_blocks * space.f_frsize
+    space = shutil.disk_usage(place)
+    free, whole = space.free, space.total
     reserve = settings.reserve_bytes if settings.reserve_bytes is not None else min(2 << 30, whole // 100)
     told = f"{human_size(free)} of {human_size(whole)} free, {human_size(reserve)} of it kept in reserve"
     if free <= reserve:

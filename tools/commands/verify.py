@@ -25,7 +25,7 @@ REMEDIES = {
 @click.option("--quick/--full", help="Compare sizes and times only, or read every byte (the rule).")
 @at_desk
 def command(desk: Desk, quick: bool) -> int:
-    """Read every stored clip and compare it with its digest; read the journal. The exit code is 1 when one is not whole.
+    """Read every stored clip and compare it with its digest; read the journal. Exit code 1 means that some is damaged.
 
     Nothing is changed or removed. A full look reads at the speed of the disk; run it every month.
 
