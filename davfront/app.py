@@ -11,12 +11,13 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 
 from wsgidav.dav_error import DAVError, get_http_status_string
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from cas.index import WriteTxn
-from davfront import multistatus, quirks
+from davfront import multistatus, proppatch, quirks
 from davfront.errors import DavError
 from davfront.locks import LockRow, Locks
 from davfront.methods import find, lock, read, tree, write
@@ -162,6 +163,8 @@ def _vet_body(environ: Environ) -> None:
     root = multistatus.parse(body)
     if len(root.findall("*/{DAV:}prop/*")) > multistatus.PROPERTIES_MOST:
         raise DavError(400, f"More than {multistatus.PROPERTIES_MOST} properties in one request.")
+    proppatch.pass_on_language(root)
+    body = ElementTree.tostring(root)
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from xml.etree.ElementTree import Element
 
 from davfront import conditions
 from davfront.errors import DavError
@@ -11,7 +12,18 @@ from davfront.props import LIVE, SECOND_NS
 
 _MODIFIED = ("{DAV:}getlastmodified", "{DAV:}lastmodified", "{urn:schemas-microsoft-com:}Win32LastModifiedTime")
 _CREATED = ("{DAV:}creationdate", "{urn:schemas-microsoft-com:}Win32CreationTime")
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 DEAD_BYTES_MOST = 64 << 10  # of all dead properties of one entry
+
+
+def pass_on_language(update: Element) -> None:
+    """Write the `xml:lang` that holds for each property onto the property itself, so that it is kept with it (§4.3)."""
+    for action in update:
+        for prop in action:
+            language = prop.get(_LANGUAGE) or action.get(_LANGUAGE) or update.get(_LANGUAGE)
+            for element in prop:
+                if language and _LANGUAGE not in element.attrib:
+                    element.set(_LANGUAGE, language)
 
 
 class Protected(DavError):

@@ -224,6 +224,15 @@ def test_dead_properties_are_kept_moved_and_removed(clip: Client) -> None:
     assert clip("PROPFIND", "/dav/P1-Test/b.mov", asking(name), Depth="0").prop(name) is None
 
 
+def test_a_property_keeps_the_language_it_was_written_in(clip: Client) -> None:
+    body = (
+        '<D:propertyupdate xmlns:D="DAV:" xml:lang="de"><D:set><D:prop><note xmlns="SAR:">gut</note></D:prop></D:set>'
+    )
+    clip("PROPPATCH", "/dav/P1-Test/a.mov", body + "</D:propertyupdate>")
+    found = clip("PROPFIND", "/dav/P1-Test/a.mov", asking("{SAR:}note"), Depth="0")
+    assert [note.get("{http://www.w3.org/XML/1998/namespace}lang") for note in found.xml.iter("{SAR:}note")] == ["de"]
+
+
 def test_one_refusal_refuses_all(clip: Client) -> None:
     answer = clip("PROPPATCH", "/dav/P1-Test/a.mov", setting("<S:note>x</S:note>", "<D:getetag>y</D:getetag>"))
     statuses = {element.text for element in answer.xml.iter("{DAV:}status")}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cas.system import System
 from davfront.app import DavApp
+from davfront.body import FileBody
 from davfront.server import Server
 from tests.davfront.conftest import Answer, Client, mounted
 from views.library import Library
@@ -236,6 +241,69 @@ def test_a_lock_lasts_over_a_restart(clip: Client, library: Library) -> None:
         assert Client(again.port)("PUT", FILE, b"x").status == 423
     finally:
         again.stop()
+
+
+class Clock(System):
+    """The system's clock, put forward by hand."""
+
+    ahead_s = 0
+
+    def now_ns(self) -> int:
+        return super().now_ns() + self.ahead_s * 10**9
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def late(tmp_path: Path, clock: Clock) -> Iterator[DavApp]:
+    """An application without server, whose clock can be put forward."""
+    library = Library(tmp_path / "late", clock)
+    library.make_project("P1-Test")
+    yield DavApp(library)
+    library.close()
+
+
+def ask(app: DavApp, method: str, user: str = "ann", body: str = "", **headers: str) -> tuple[int, dict[str, str]]:
+    told: list[Any] = []
+    environ = {"REQUEST_METHOD": method, "SCRIPT_NAME": "/dav", "PATH_INFO": FILE.removeprefix("/dav")}
+    environ |= {"REMOTE_USER": user, **headers}
+    answer = app(
+        {**environ, "wsgi.input": io.BytesIO(body.encode())},
+        lambda status, fields, _=None: told.extend((status, fields)),
+    )
+    if isinstance(answer, FileBody):
+        answer.close()
+    return int(told[0][:3]), dict(told[1])
+
+
+def test_a_lock_ends_by_itself_and_takes_its_placeholder_along(late: DavApp, clock: Clock) -> None:
+    status, fields = ask(late, "LOCK", body=wish(), HTTP_TIMEOUT="Second-60")
+    assert status == 201
+    clock.ahead_s = 59
+    assert ask(late, "PUT", body="x")[0] == 423
+    clock.ahead_s = 61
+    ask(late, "UNLOCK", HTTP_LOCK_TOKEN=fields["Lock-Token"])
+    ask(late, "LOCK", HTTP_IF="(<filmcan:any>)")
+    assert ask(late, "GET")[0] == 404
+
+
+def test_what_was_written_after_the_lock_ended_stays(late: DavApp, clock: Clock) -> None:
+    ask(late, "LOCK", body=wish(), HTTP_TIMEOUT="Second-60")
+    clock.ahead_s = 61
+    assert ask(late, "PUT", body="x")[0] == 204
+    ask(late, "LOCK", HTTP_IF="(<filmcan:any>)")
+    assert ask(late, "GET")[0] == 200
+
+
+def test_a_token_is_good_only_in_the_hands_of_its_owner(late: DavApp) -> None:
+    token = ask(late, "LOCK", body=wish())[1]["Lock-Token"]
+    assert ask(late, "PUT", "bob", "x", HTTP_IF=f"({token})")[0] == 423
+    assert ask(late, "LOCK", "bob", HTTP_IF=f"({token})")[0] == 412
+    assert ask(late, "UNLOCK", "bob", HTTP_LOCK_TOKEN=token)[0] == 403
+    assert ask(late, "PUT", "ann", "x", HTTP_IF=f"({token})")[0] == 204
 
 
 def test_a_lock_can_be_taken_while_an_upload_runs(clip: Client) -> None:
