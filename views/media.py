@@ -1,6 +1,6 @@
 """Which names are media, told by their extensions alone. Pure.
 
-The list holds what cameras, phones, recorders and editing programs write. Sidecars that describe a clip (`.thm`, `.lrv`,
+The list holds what cameras, phones, recorders and editors write. Sidecars that describe a clip (`.thm`, `.lrv`,
 `.xmp`, `.srt`) are no media: they are kept where they lie and never brought anywhere.
 """
 

@@ -18,6 +18,6 @@ def test_the_extension_tells_the_kind(name: str, kind: str) -> None:
     assert media.is_media(name) == (kind != "other")
 
 
-@pytest.mark.parametrize("extension", "mp4 mov avi mkv mp3 wav flac aac jpg jpeg png heic webm m4v gif webp m4a".split())
-def test_every_extension_of_the_systems_being_replaced_is_known(extension: str) -> None:
-    assert media.is_media(f"x.{extension}")
+@pytest.mark.parametrize("ending", "mp4 mov avi mkv mp3 wav flac aac jpg jpeg png heic webm m4v gif webp m4a".split())
+def test_every_extension_of_the_systems_being_replaced_is_known(ending: str) -> None:
+    assert media.is_media(f"x.{ending}")
