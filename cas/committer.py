@@ -32,7 +32,12 @@ from cas.system import FAILING, FULL, System
 
 T = TypeVar("T")
 APPLIED = b"applied"  # meta: number of the last event whose rows are in the index
+OPEN_FOLDERS = 64  # descriptors one group keeps; a folder of 10,000 folders can be copied all the same
 GROUP_CHANGES = 256  # durability reference §3: enough to share the syncs, small enough to answer soon
+
+
+class SyncFailed(Exception):
+    """A folder could not be synced while changes were still being decided: nobody in the group may be answered."""
 
 
 class Acts:
@@ -47,10 +52,15 @@ class Acts:
         self.op, self.facts = "", dict[str, Any]()
 
     def folder(self, names: tuple[str, ...], *, touch: bool = True) -> int:
-        """A descriptor of the folder `names` below the root, to act in; with `touch` it is synced at the end of the group."""
-        fd = self._folders.get(names)
+        """A descriptor of the folder `names` below the root, to act in; with `touch` it is synced at the end of the group.
+
+        Use it at once: after a few dozen other folders it is closed.
+        """
+        fd = self._folders.pop(names, None)
         if fd is None:
-            fd = self._folders[names] = self.system.open_path(self._root, names)
+            self._make_room()
+            fd = self.system.open_path(self._root, names)
+        self._folders[names] = fd  # the one used last stands last
         if touch:
             self.touch(fd)
         return fd
@@ -63,6 +73,19 @@ class Acts:
         """After a folder got another name: what was opened by path may now lie elsewhere."""
         self._stale.extend(self._folders.values())
         self._folders.clear()
+
+    def _make_room(self) -> None:
+        """Sync and close, early, what was used longest ago."""
+        while len(self._folders) + len(self._stale) >= OPEN_FOLDERS:
+            fd = self._stale.pop(0) if self._stale else self._folders.pop(next(iter(self._folders)))
+            try:
+                if fd in self._touched:
+                    del self._touched[fd]
+                    self.system.sync_folder(fd)
+            except OSError as error:
+                raise SyncFailed(str(error)) from error
+            finally:
+                self.system.close(fd)
 
     def tell(self, op: str, facts: dict[str, Any]) -> None:
         """Name the event of this change. Without a call, and without journaled rows, there is none."""
@@ -146,7 +169,7 @@ class Committer:
                 ticket.batch = batch
             return batch
         except BaseException as error:
-            failure = self._explain(error)
+            failure = self._explain(error) if isinstance(error, Exception) else Degraded("it was interrupted")
             for ticket in group:
                 ticket.error = ticket.error or failure
             if not isinstance(error, Exception):
@@ -162,9 +185,9 @@ class Committer:
         try:
             events = self._run(group, acts)
             end = self._journal.write(events) if events else 0
-            if events:
-                self._index.meta.put(txn, APPLIED, Meta(events[-1].seq))
             with self._no_second_try("the index could not be committed"):
+                if events:
+                    self._index.meta.put(txn, APPLIED, Meta(events[-1].seq))
                 txn.commit()
         except BaseException:
             txn.abort()
@@ -180,6 +203,9 @@ class Committer:
             mark = acts.txn.mark()
             try:
                 ticket.result = ticket.change(acts)
+            except SyncFailed as error:
+                self.state.degrade(f"a change could not be made to last: {error}")
+                raise Degraded(self.state.reason) from error
             except Exception as error:
                 acts.txn.rollback(mark)
                 acts.forget_folders()
@@ -219,8 +245,8 @@ class Committer:
         """A failed sync is final, a full disk too by then: the next would report success although data is lost (fsync(2))."""
         try:
             yield
-        except Exception as error:
-            self.state.degrade(f"{what}: {error}")
+        except BaseException as error:  # an interrupt too: the journal has events now that the index may lack
+            self.state.degrade(f"{what}: {error!r}")
             raise
 
     def _explain(self, error: BaseException) -> BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unicodedata import normalize
@@ -361,13 +362,11 @@ def test_a_folder_copied_holds_all_but_shares_no_identity(library: Library) -> N
 
 
 def test_a_folder_of_many_folders_is_copied_with_few_open_descriptors(library: Library) -> None:
-    for number in range(60):
+    for number in range(120):
         library.make_folder(f"{FILM}/ingest/{number}")
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     busy = len(os.listdir("/proc/self/fd"))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (busy + 40, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (busy + 90, hard))
     try:
         library.copy(f"{FILM}/ingest", f"{FILM}/again")
     finally:
