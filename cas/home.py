@@ -77,10 +77,13 @@ class Home:
         text = self.read_small("FORMAT")
         if text is None:
             return self._write_format()
-        said: dict[str, Any] = json.loads(text)
+        try:
+            said: dict[str, Any] = dict(json.loads(text))
+        except (ValueError, TypeError):
+            raise FormatUnknown(str(self.layout.format), text[:40], FORMAT) from None
         if said.get("format") != FORMAT:
             raise FormatUnknown(str(self.layout.format), said.get("format"), FORMAT)
-        return str(said["root_id"])
+        return str(said.get("root_id", ""))
 
     def index_survived(self) -> bool:
         """Was the index synced at the end of the last session, or has the machine not lost its memory since?"""
@@ -126,10 +129,19 @@ class Home:
 
     def sweep(self) -> int:
         """Remove what an interrupted process staged; how many files. Nobody was answered for any of them."""
-        names = [entry.name for entry in self._system.scan(self.incoming)]
-        for name in names:
-            self._system.unlink(self.incoming, name)
-        return len(names)
+        return self._empty(self.incoming)
+
+    def _empty(self, folder: int) -> int:
+        count = 0
+        for entry in self._system.scan(folder):
+            if entry.is_dir(follow_symlinks=False):  # a copy of a folder, half built
+                with self._system.folder(folder, (entry.name,)) as inner:
+                    count += self._empty(inner)
+                self._system.remove_folder(folder, entry.name)
+            else:
+                self._system.unlink(folder, entry.name)
+                count += 1
+        return count
 
     def close(self) -> None:
         while self._open:

@@ -91,20 +91,27 @@ class Store:
         """
         self.system = system or System()
         self.state = State()
+        self._closed, self._map_bytes = False, map_bytes
         self.home = Home(root, self.system)
+        try:
+            self._open_all(reserve_bytes)
+        except BaseException:
+            self._give_up()
+            raise
+
+    # opening
+
+    def _open_all(self, reserve_bytes: int | None) -> None:
         self.layout = self.home.layout
         self.swept = self.home.sweep()
         self.ways = probe(self.system, self.home.incoming)
         self.blobs_on_disk = Blobs(self.system, self.home.blobs)
         self.journal = Journal(self.system, self.home.journal)
-        self._map_bytes = map_bytes
         self.index = self._open_index()
         self._define_tables()
         self._reserve = min(RESERVE_BYTES, self.system.total_bytes(self.home.root) // 100) if reserve_bytes is None else reserve_bytes
         self._committer = Committer(self.system, self.home.root, self.index, self.journal, self.state)
         self.replayed = 0
-
-    # opening
 
     def _open_index(self) -> Index:
         """The index, if it can be believed; else an empty one, which `catch_up` fills from the journal."""
@@ -415,14 +422,23 @@ class Store:
         return self.commit(change)
 
     def close(self) -> None:
-        """After the last change. Closes everything and gives the lock back."""
-        self.journal.close()
-        self.blobs_on_disk.close()
-        self.index.sync()
-        self.index.close()
-        if not self.state.reason:
-            self.home.end_session()
-        self.home.close()
+        """After the last change. Closes everything and gives the lock back. Twice is once."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.index.sync()
+            self.index.close()
+            if not self.state.reason:
+                self.home.end_session()
+        finally:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Close what is open, also when the opening ended half-way. A store that is never closed well is looked at anew."""
+        for part in ("index", "journal", "blobs_on_disk", "home"):
+            if (opened := getattr(self, part, None)) is not None:
+                opened.close()
 
 
 def _batches(items: Iterable[T], count: int) -> Iterator[list[T]]:
