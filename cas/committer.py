@@ -25,6 +25,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from cas.errors import Degraded, NoSpace
+from cas.home import Home
 from cas.index import Index, Meta, WriteTxn
 from cas.journal import Event, Journal
 from cas.state import State
@@ -48,7 +49,7 @@ class Acts:
         self._root = root
         self._folders: dict[tuple[str, ...], int] = {}
         self._stale: list[int] = []
-        self._touched: dict[int, None] = {}
+        self.touched: dict[int, None] = {}
         self.op, self.facts = "", dict[str, Any]()
 
     def folder(self, names: tuple[str, ...], *, touch: bool = True) -> int:
@@ -67,7 +68,7 @@ class Acts:
 
     def touch(self, fd: int) -> None:
         """Sync the folder behind `fd` at the end of the group; `fd` stays open until then."""
-        self._touched[fd] = None
+        self.touched[fd] = None
 
     def forget_folders(self) -> None:
         """After a folder got another name: what was opened by path may now lie elsewhere."""
@@ -79,8 +80,8 @@ class Acts:
         while len(self._folders) + len(self._stale) >= OPEN_FOLDERS:
             fd = self._stale.pop(0) if self._stale else self._folders.pop(next(iter(self._folders)))
             try:
-                if fd in self._touched:
-                    del self._touched[fd]
+                if fd in self.touched:
+                    del self.touched[fd]
                     self.system.sync_folder(fd)
             except OSError as error:
                 raise SyncFailed(str(error)) from error
@@ -95,10 +96,6 @@ class Acts:
         rows, op, facts = self.txn.take_notes(), self.op, self.facts
         self.op, self.facts = "", {}
         return Event(seq, self.at_ns, op, facts, rows) if op or rows else None
-
-    def sync_folders(self) -> None:
-        for fd in self._touched:
-            self.system.sync_folder(fd)
 
     def close(self) -> None:
         for fd in (*self._folders.values(), *self._stale):
@@ -133,8 +130,9 @@ class _Ticket(Generic[T]):
 class Committer:
     """One at a time, for many. Any thread may call `commit`; never from inside a change or an open read transaction."""
 
-    def __init__(self, system: System, root: int, index: Index, journal: Journal, state: State) -> None:
-        self._system, self._root, self._index, self._journal = system, root, index, journal
+    def __init__(self, system: System, home: Home, index: Index, journal: Journal, state: State) -> None:
+        self._system, self._index, self._journal = system, index, journal
+        self._root, self._mark = home.root, home.home
         self.state = state
         self._queue: deque[_Ticket[Any]] = deque()
         self._turn = threading.Lock()
@@ -221,8 +219,7 @@ class Committer:
         """Sync what a batch did, wait for the ones before it, show its events."""
         try:
             with self._no_second_try("a change could not be made to last"):
-                batch.acts.sync_folders()
-                self._journal.sync(batch.end)
+                self._sync(batch)
         except BaseException as error:
             batch.error = self._explain(error)
             if not isinstance(error, Exception):
@@ -230,6 +227,14 @@ class Committer:
         finally:
             batch.acts.close()
             self._settle(batch)
+
+    def _sync(self, batch: _Batch) -> None:
+        """Journal to the disk, then names: where one log holds all names, the flush behind it covers both."""
+        if batch.acts.touched:
+            self._journal.write_out(batch.end, self._mark)
+            self._system.sync_names(batch.acts.touched, self._mark)
+        else:
+            self._journal.sync(batch.end)
 
     def _settle(self, batch: _Batch) -> None:
         previous, batch.previous = batch.previous, None

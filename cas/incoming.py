@@ -21,14 +21,15 @@ class Incoming:
     """
 
     def __init__(
-        self, system: System, folder: int, state: State, *, expected_bytes: int | None = None, extra: Iterable[str] = ()
+        self, system: System, folder: int, mark: int, state: State, *, expected_bytes: int | None = None, extra: Iterable[str] = ()
     ) -> None:
         """Stage in `folder` (`.filmcan/incoming`, a descriptor that outlives this).
 
+        mark             see System.write_out
         expected_bytes   what the sender announced, or None; finish compares
         extra            further sums wanted, of `digest.EXTRA_KINDS`
         """
-        self._system, self._folder, self._state = system, folder, state
+        self._system, self._folder, self._mark, self._state = system, folder, mark, state
         self.expected_bytes = expected_bytes
         self.name: str | None = None
         fd = system.create_unnamed(folder, READ_ONLY)
@@ -52,7 +53,9 @@ class Incoming:
             self._flushed_bytes = self.size_bytes
 
     def finish(self, *, modified_ns: int | None = None) -> Sums:
-        """Check the length, set the time, make the bytes last. Raises BodyIncomplete; twice is once.
+        """Check the length, set the time, bring the bytes to the disk: a name given now and made to last keeps them.
+
+        Raises BodyIncomplete; twice is once.
 
         modified_ns   the time other programs will see on the file; None leaves the time of arrival
         """
@@ -69,9 +72,9 @@ class Incoming:
         return self.sums
 
     def _sync(self, fd: int) -> None:
-        """A failed sync is final, for the whole store: a second one would lie (fsync(2))."""
+        """Data before names. A failed sync is final, for the whole store: a second one would lie (fsync(2))."""
         try:
-            self._system.sync_file(fd)
+            self._system.write_out(fd, self._mark)
         except OSError as error:
             if error.errno not in FULL:
                 self._state.degrade(f"received bytes could not be synced: {error}")

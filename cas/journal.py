@@ -18,7 +18,7 @@ import struct
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,7 @@ class Journal:
         self._syncing = threading.Lock()
         self._failure: OSError | None = None
         self._end = self._spoilt = self._size = 0  # of the last segment: of good records, of anything, of the file
-        self._written = self._synced = 0  # bytes since opening, over all segments
+        self._written = self._out = self._synced = 0  # bytes since opening, over all segments
         self.last_seq = 0  # of the last event that is durable
         self._open_last()
         self.written_seq = self.last_seq  # of the last event that is written
@@ -203,27 +203,35 @@ class Journal:
             self._system.write_at(self._fd, bytes(self._spoilt - self._end), self._end)
             self._spoilt = self._end
 
+    def write_out(self, position: int, mark: int) -> None:
+        """What was written up to `position` is durable once `System.sync_names` has returned. Any thread."""
+        with self._syncing:
+            if self._out < position:
+                reached = self._written
+                self._once(lambda fd: self._system.write_out(fd, mark))
+                self._out = reached
+
     def sync(self, position: int) -> None:
         """What was written up to `position` survives a power cut afterwards. Any thread; one sync serves all that wait for it."""
-        if not position:
-            return
         with self._syncing:
             if self._synced < position:
                 self._sync_all()
 
     def _sync_all(self) -> None:
+        reached = self._written
+        self._once(self._system.sync_data)
+        self._synced = self._out = reached
+
+    def _once(self, act: Callable[[int], None]) -> None:
         """Holding `_syncing`. A failure is final for everybody: the next sync would report success although data is lost."""
         if self._failure is not None:
             raise self._failure
-        if self._fd is None:
-            return
-        reached = self._written
         try:
-            self._system.sync_data(self._fd)
+            if self._fd is not None:
+                act(self._fd)
         except OSError as error:
             self._failure = error
             raise
-        self._synced = reached
 
     def publish(self, events: Sequence[Event]) -> None:
         """After they were synced: show the events to followers."""

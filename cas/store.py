@@ -110,7 +110,7 @@ class Store:
         self.index = self._open_index()
         self._define_tables()
         self._reserve = min(RESERVE_BYTES, self.system.total_bytes(self.home.root) // 100) if reserve_bytes is None else reserve_bytes
-        self._committer = Committer(self.system, self.home.root, self.index, self.journal, self.state)
+        self._committer = Committer(self.system, self.home, self.index, self.journal, self.state)
         self.replayed = 0
 
     def _open_index(self) -> Index:
@@ -181,7 +181,8 @@ class Store:
         self.state.check()
         if (available := self.available_bytes()) < (expected_bytes or 1):
             raise NoSpace(expected_bytes or 1, available)
-        return Incoming(self.system, self.home.incoming, self.state, expected_bytes=expected_bytes, extra=extra)
+        home = self.home
+        return Incoming(self.system, home.incoming, home.home, self.state, expected_bytes=expected_bytes, extra=extra)
 
     def find_on_disk(self, folder: int, name: str, extra: Iterable[str] = ()) -> Found:
         """Hash a file where it lies, for adoption. FileBusy when somebody writes to it; close the descriptor it carries."""

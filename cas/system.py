@@ -13,7 +13,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ O_TMPFILE = getattr(os, "O_TMPFILE", 0)
 F_FULLFSYNC = 51  # macOS: fsync leaves the data in the drive's cache, this does not (fcntl(2) on macOS)
 F_SETLEASE, F_UNLCK, F_RDLCK = 1024, 2, 0  # linux/fcntl.h
 FICLONE = 0x40049409  # linux/fs.h
+ONE_LOG = {"ext3", "ext4", "xfs"}
 SYNC_FILE_RANGE_WRITE = 2  # start write-back, do not wait (sync_file_range(2))
+SYNC_FILE_RANGE_ALL = 7  # write, and wait until the disk has it
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FAILING = {errno.EIO, errno.EROFS}
 NO_UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}  # file systems without O_TMPFILE answer one of these
@@ -172,6 +174,45 @@ class System:
         """The names in a folder survive a power cut afterwards."""
         os.fsync(fd)
 
+    def write_out(self, fd: int, mark: int) -> None:
+        """The data of a new file cannot be lost any more while a name survives that is given to it afterwards.
+
+        With `sync_names` after that name, data and name are durable. Where the log of `mark`'s file system is ordered (see there) the
+        data only has to reach the disk before the name enters the log: the log's own flush covers both, and one flush is saved
+        (0.27 ms of a small upload). Elsewhere this is sync_file.
+        """
+        if self._logged(mark) != os.fstat(fd).st_dev or _sync_file_range is None:
+            self.sync_file(fd)
+        elif _sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), SYNC_FILE_RANGE_ALL):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    def sync_names(self, folders: Iterable[int], mark: int) -> None:
+        """The names in all these folders, and what was written out before, survive a power cut afterwards.
+
+        mark   a folder of the store whose time may be changed
+
+        On ext4 and XFS one sync is enough for all of one file system: both write changes of names to one log, in order, a sync forces
+        that log up to the folder's own last change, and the disk's cache is flushed before the log says so
+        (jbd2_journal_commit_transaction, xfs_log_force_seq). The mark is changed last of all, then synced. Elsewhere each folder
+        is synced. Eight uploads in one group cost nine flushes otherwise.
+        """
+        logged = self._logged(mark)
+        left = [fd for fd in folders if os.fstat(fd).st_dev != logged]
+        if logged is not None:
+            os.utime(mark)
+            self.sync_folder(mark)
+        for fd in left:
+            self.sync_folder(fd)
+
+    def _logged(self, mark: int) -> int | None:
+        """The device of `mark`, if its file system keeps name changes in one ordered log. Asked once for each device."""
+        device = os.fstat(mark).st_dev
+        if device not in self._ordered:
+            self._ordered[device] = file_system(device) in ONE_LOG
+        return device if self._ordered[device] else None
+
+    _ordered: dict[int, bool] = {}
+
     def start_writeback(self, fd: int, offset: int, count: int) -> None:
         """Ask the kernel to begin writing, so that the sync at the end is short. A hint: its failure changes nothing."""
         if _sync_file_range is not None:
@@ -234,6 +275,20 @@ class System:
             yield fd
         finally:
             os.close(fd)
+
+
+def file_system(device: int) -> str:
+    """The type of the file system with this device number, as the kernel calls it; "" where that cannot be read."""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        fields, _, rest = line.partition(" - ")
+        if fields.split()[2] == wanted:
+            return rest.split()[0]
+    return ""
 
 
 def _find_sync_file_range() -> Any:
