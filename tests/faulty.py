@@ -10,7 +10,7 @@ from cas.system import System
 
 LASTING = (
     "make_folder", "remove_folder", "create", "create_unnamed", "write", "write_at", "truncate", "set_mode", "set_modified",
-    "link", "link_open", "rename", "unlink", "clone", "sync_file", "sync_data", "sync_folder",
+    "link", "link_open", "rename", "unlink", "clone", "sync_file", "sync_data", "sync_folder", "write_out",
 )  # fmt: skip
 
 
@@ -26,6 +26,10 @@ class QuickSystem(System):
 
     def sync_data(self, fd: int) -> None:
         os.fstat(fd)
+
+    def write_out(self, fd: int, mark: int) -> None:
+        os.fstat(fd)
+        os.fstat(mark)
 
     def sync_folder(self, fd: int) -> None:
         os.fstat(fd)

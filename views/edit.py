@@ -25,7 +25,6 @@ from views.tree import TOP, TRASH, AliasRow, ProjectRow, Spot, TrashRow, Tree, e
 
 Guard = Callable[[Callable[[str], Entry | None]], None]
 SCAFFOLD: tuple[Folders, ...] = (("ingest",), ("ingest", "originals"), ("ingest", "thumbnails"))
-GENERATED = ("index.json", "_manifest")  # in a project: written by followers, refused to everybody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Editor:
         junk = naming.is_junk(spot.name)
         if spot.at_top and spot.name.startswith("_") and not junk:
             raise NameReserved(spot.path, why="names that begin with _ are kept for generated trees")
-        if len(spot.chain) == 1 and spot.parent.kind is Kind.PROJECT and naming.nfc(spot.name).lower() in GENERATED:
+        if len(spot.chain) == 1 and spot.parent.kind is Kind.PROJECT and naming.is_generated(spot.name):
             raise NameReserved(spot.path, why="it is generated")
         if self.refuse_clashes and spot.entry is None:
             other = self._tree.clash(txn, spot.parent.id, spot.name)

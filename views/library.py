@@ -15,7 +15,7 @@ from cas.incoming import Incoming
 from cas.store import Store
 from cas.system import System
 from views import naming
-from views.edit import GENERATED, Editor, Guard, Placed
+from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
 from views.sums import LazySums
@@ -153,7 +153,7 @@ class Library:
     def generated(self, path: str) -> Generated | None:
         """`P…/index.json` or `P…/_manifest/…`, open; None for any other path. They are read by name, not listed."""
         names = path.split("/")
-        if len(names) < 2 or naming.nfc(names[1]) not in GENERATED or (names[1] == "_manifest") != (len(names) == 3):
+        if len(names) < 2 or not naming.is_generated(names[1]) or (names[1] == "_manifest") != (len(names) == 3):
             return None
         project = self.find(names[0])
         if project is None or project.kind is not Kind.PROJECT:

@@ -14,6 +14,7 @@ FOLD_BYTES = 200  # longer folded names are cut and hashed: LMDB keys end at 511
 BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")  # can show a name as another
 WINDOWS_CHARS = set('<>:"|?*')
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
+GENERATED = ("index.json", "_manifest")
 CATCH_ALL = "Unsorted-Loose"
 DEFAULT_LABEL = "Project"
 PROJECT = re.compile(r"P(\d+)-(.+)", re.DOTALL)
@@ -81,6 +82,11 @@ def is_junk(name: str) -> bool:
     """Is this what a client's system leaves behind rather than what a person made?"""
     lower = name.lower()
     return lower in JUNK_NAMES or JUNK_PATTERNS.fullmatch(lower) is not None
+
+
+def is_generated(name: str) -> bool:
+    """Does filmcan write this name in a project's folder itself, and nobody else?"""
+    return nfc(name).lower() in GENERATED
 
 
 def windows_cannot(name: str) -> str:

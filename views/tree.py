@@ -20,7 +20,7 @@ from cas.digest import Digest
 from cas.index import Index, ReadTxn, WriteTxn
 from views import naming
 from views.entry import Entry, Kind
-from views.errors import NameNotFound, NotAFolder, ParentMissing
+from views.errors import NameNotFound, NameReserved, NotAFolder, ParentMissing
 
 NOWHERE, TOP, TRASH = 0, 1, 2  # ids of no folder, of the top of the tree, of the folder of what was taken away
 FIRST_ID = 16
@@ -156,7 +156,7 @@ class Tree:
         return (entry for _, entry in self.entries.scan(txn, pack_id(parent)))
 
     def spot(self, txn: ReadTxn, path: str) -> Spot:
-        """Where `path` is or would be. NotAFolder, ParentMissing when it could not be anywhere."""
+        """Where `path` is or would be. NotAFolder, ParentMissing, NameReserved when it could not be anywhere."""
         top = self.top(txn)
         if not path:
             return Spot(top, (), "", top)
@@ -164,6 +164,8 @@ class Tree:
         *folders, name = path.split("/")
         for step in folders:
             entry = self._step(txn, chain, step)
+            if entry is None and len(chain) == 1 and chain[0].kind is Kind.PROJECT and naming.is_generated(step):
+                raise NameReserved(path, why="it is generated")
             if entry is None:
                 raise ParentMissing(path)
             if not entry.is_folder:
@@ -184,14 +186,14 @@ class Tree:
     def find(self, txn: ReadTxn, path: str) -> Entry | None:
         try:
             return self.spot(txn, path).entry
-        except (ParentMissing, NotAFolder):
+        except (ParentMissing, NotAFolder, NameReserved):
             return None
 
     def found(self, txn: ReadTxn, path: str) -> tuple[Spot, Entry]:
         """The spot of something that exists, else NameNotFound."""
         try:
             spot = self.spot(txn, path)
-        except (ParentMissing, NotAFolder):
+        except (ParentMissing, NotAFolder, NameReserved):
             raise NameNotFound(path) from None
         if spot.entry is None:
             raise NameNotFound(path)
