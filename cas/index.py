@@ -8,6 +8,7 @@ the event in the journal; replaying those notes gives the same table again. A ta
 
 from __future__ import annotations
 
+import logging
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ import msgspec
 
 from cas.errors import FormatUnknown
 
+log = logging.getLogger("filmcan.cas")
 Row = TypeVar("Row", bound=msgspec.Struct)
 RawRow = tuple[str, bytes, bytes | None]  # table, key, version + record; None takes the row away
 MAP_BYTES = 1 << 30  # address space, not memory or disk; doubles when half full
@@ -37,8 +39,10 @@ class IndexDamaged(Exception):
 class Table(Generic[Row]):
     """A typed table: `bytes` keys, `Row` records. Made by its one owner module through `Index.table`."""
 
-    def __init__(self, name: str, record: type[Row], version: int, journaled: bool, derive: Derive | None) -> None:
-        self.name, self.version, self.journaled, self.derive = name, version, journaled, derive
+    def __init__(
+        self, name: str, record: type[Row], version: int, journaled: bool, derived: bool, derive: Derive | None
+    ) -> None:
+        self.name, self.version, self.journaled, self.derived, self.derive = name, version, journaled, derived, derive
         self._seed = zlib.crc32(name.encode())
         self._version_byte = bytes([version])
         self._encode = msgspec.msgpack.Encoder().encode
@@ -136,16 +140,28 @@ class WriteTxn(ReadTxn):
             self._grow()
             self._write(table, key, value)
 
+    def clear(self) -> None:
+        """Take every row of every journaled table away, and with them all that is derived."""
+        for table in self._index.tables.values():
+            if table.journaled:
+                for key in [bytes(key) for key in self.raw.cursor(db=table.handle).iternext(values=False)]:
+                    self.apply(table, key, None)
+
     def _grow(self) -> None:
-        """Begin again in a map of twice the size and do all that was done once more."""
-        self.raw.abort()
-        self._index.grow()
-        self.raw = self._index.begin_write()
-        for table, key, _, after in self._done:
-            if after is None:
-                self.raw.delete(key, db=table.handle)
-            else:
-                self.raw.put(key, after, db=table.handle)
+        """Begin again in a map of twice the size, or of four times, and do all that was done once more."""
+        while True:
+            self.raw.abort()
+            self._index.grow()
+            self.raw = self._index.begin_write()
+            try:
+                for table, key, _, after in self._done:
+                    if after is None:
+                        self.raw.delete(key, db=table.handle)
+                    else:
+                        self.raw.put(key, after, db=table.handle)
+                return
+            except lmdb.MapFullError:
+                continue
 
     def take_notes(self) -> list[RawRow]:
         """The journaled rows since the last call: the substance of one event."""
@@ -163,15 +179,12 @@ class WriteTxn(ReadTxn):
         self._noted = []
 
     def commit(self) -> None:
-        try:
-            self.raw.commit()
-        except lmdb.MapFullError:
-            self._index.grow()
-            self.raw = self._index.begin_write()
-            done, self._done = self._done, []
-            for table, key, _, after in done:
-                self._write(table, key, after)
-            self.raw.commit()
+        while True:
+            try:
+                self.raw.commit()
+                return
+            except lmdb.MapFullError:
+                self._grow()
 
     def abort(self) -> None:
         self.raw.abort()
@@ -211,13 +224,18 @@ class Index:
         self._gate = threading.Condition()
         self._readers = 0
         self._growing = False
-        self.meta = self.table("meta", Meta, version=1, journaled=False)
+        self.meta = self.table("meta", Meta, derived=True)
 
     def table(
-        self, name: str, record: type[Row], *, version: int = 1, journaled: bool = True, derive: Derive | None = None
-    ) -> Table[Row]:
-        """The table `name`, made when it is missing. Called once by its owner, before any transaction of another table."""
-        table = Table(name, record, version, journaled, derive)
+        self, name: str, record: type[Row], *, version: int = 1, journaled: bool = True, derived: bool = False,
+        derive: Derive | None = None,
+    ) -> Table[Row]:  # fmt: skip
+        """The table `name`, made when it is missing. Called once by its owner, before any transaction of another table.
+
+        journaled   its rows become part of events, and replaying them gives it again
+        derived     its rows are set by the `derive` of others; a table neither journaled nor derived is lost with the index
+        """
+        table = Table(name, record, version, journaled and not derived, derived, derive)
         try:
             table.handle = self._env.open_db(name.encode())
         except lmdb.Error as error:
@@ -255,9 +273,9 @@ class Index:
         """Double the map. LMDB allows that only while no transaction is open here: readers are waited for (they are short)."""
         with self._gate:
             self._growing = True
-            while self._readers:
-                self._gate.wait()
             try:
+                while self._readers:
+                    self._gate.wait()
                 self._env.set_mapsize(self._env.info()["map_size"] * 2)
             finally:
                 self._growing = False
@@ -269,10 +287,23 @@ class Index:
 
     def dump(self) -> Iterator[tuple[str, bytes, bytes]]:
         """Every row of every journaled or derived table, for comparing two indexes: table, key, version + record."""
+        tables = [table for _, table in sorted(self.tables.items()) if table.journaled or table.derived]
         with self.read() as txn:
-            for name, table in sorted(self.tables.items()):
+            for table in tables:
                 for key, value in txn.raw.cursor(db=table.handle):
-                    yield name, bytes(key), bytes(value[CRC_BYTES:])
+                    yield table.name, bytes(key), bytes(value[CRC_BYTES:])
+
+    def journaled_rows(self) -> Iterator[RawRow]:
+        """What an event would have to hold to say all of the index again. A damaged row is left out and told."""
+        with self.read() as txn:
+            for table in self.tables.values():
+                for key, value in txn.raw.cursor(db=table.handle) if table.journaled else ():
+                    try:
+                        table.open(key, value)
+                    except IndexDamaged as error:
+                        log.error("a row is left out: %s", error)
+                        continue
+                    yield table.name, bytes(key), bytes(value[CRC_BYTES:])
 
     def sync(self) -> None:
         """All that was committed survives a power cut afterwards."""

@@ -129,7 +129,7 @@ class Store:
 
     def _define_tables(self) -> None:
         self.blobs = self.index.table("blobs", BlobRow, derive=self._derive_from_blob)
-        self.sha256s = self.index.table("sha256s", Sha256Row, journaled=False)
+        self.sha256s = self.index.table("sha256s", Sha256Row, derived=True)
         self.positions = self.index.table("positions", Position, journaled=False)
 
     def _derive_from_blob(self, txn: WriteTxn, key: bytes, old: BlobRow | None, new: BlobRow | None) -> None:

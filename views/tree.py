@@ -115,8 +115,8 @@ class Tree:
     """Rows of the tree. Reading with any transaction; writing only inside a change."""
 
     def __init__(self, index: Index) -> None:
-        self.parents = index.table("parents", ParentRow, journaled=False)
-        self.uses = index.table("uses", UseRow, journaled=False)
+        self.parents = index.table("parents", ParentRow, derived=True)
+        self.uses = index.table("uses", UseRow, derived=True)
         self.entries = index.table("entries", Entry, derive=self._derive)
         self.projects = index.table("projects", ProjectRow)
         self.aliases = index.table("aliases", AliasRow)
