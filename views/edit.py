@@ -76,7 +76,9 @@ class Editor:
         assert body.sums is not None
         digest, old = body.sums.digest, spot.entry
         fresh = self._entry_for(acts, spot, digest, row.size_bytes, writer)
-        entry = replace(fresh, modified_ns=acts.at_ns if modified_ns is None else modified_ns, via=via)
+        entry = replace(fresh, modified_ns=acts.at_ns if modified_ns is None else modified_ns)
+        if old is None or old.raw_digest != digest.raw:
+            entry = replace(entry, arrived_ns=acts.at_ns, via=via)  # the same bytes sent again arrived when they first did
         if not entry.hidden:
             entry = replace(entry, own=self._show(acts, spot, digest))
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
@@ -88,7 +90,7 @@ class Editor:
     def _entry_for(self, acts: Acts, spot: Spot, digest: Digest, size_bytes: int, writer: str) -> Entry:
         """The row of a file at `spot` with this content; an entry that is there keeps its id, birth and properties."""
         hidden = spot.parent.hidden or naming.is_junk(spot.name)
-        fresh = {"size_bytes": size_bytes, "raw_digest": digest.raw, "arrived_ns": acts.at_ns, "own": None}
+        fresh = {"size_bytes": size_bytes, "raw_digest": digest.raw, "own": None}
         if spot.entry is not None:
             return replace(spot.entry, **fresh)
         entry = Entry(self._tree.new_id(acts.txn), Kind.FILE, spot.name, acts.at_ns, acts.at_ns)
@@ -193,6 +195,8 @@ class Editor:
         dst, there = self._target(acts, src, entry, target, overwrite)
         moved = self._as_it_will_be(acts, src, entry, dst, there)
         moved = replace(moved, own=self._move_on_disk(acts, src, entry, dst, there, moved))
+        if src.chain[:1] != dst.chain[:1]:
+            self._count(acts, src, removed=self._files_in(acts, entry))
         self._move_rows(acts, src, entry, dst, moved)
         final = self._tree.spot(acts.txn, "/".join((*dst.folders, moved.name)))
         replaced = there.digest if there else None
@@ -261,8 +265,16 @@ class Editor:
         if not entry.hidden and moved.hidden:
             self._submerge(acts, src, entry)
         elif not entry.hidden:
-            return self._rename(acts, src, entry, dst, there, moved)
+            own = self._rename(acts, src, entry, dst, there, moved)
+            if entry.kind is Kind.PROJECT and moved.kind is not Kind.PROJECT:
+                self._retire(acts, (*dst.folders, moved.name))
+            return own
         return None
+
+    def _retire(self, acts: Acts, folders: Folders) -> None:
+        """A project became a folder of another: what was generated for it is set aside, or it would look like footage."""
+        for name in naming.GENERATED:
+            self._folder.set_aside(acts, folders, name)
 
     def _rename(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> Seal | None:
         over = there is not None and self._folder.is_ours(acts, dst.folders, there.name, there)
@@ -380,6 +392,7 @@ class Editor:
         spot, entry = self._tree.found(acts.txn, path)
         if not spot.name:
             raise NameReserved(path, why="the top folder stays")
+        self._count(acts, spot, removed=self._files_in(acts, entry))
         trash_name = self.bury(acts, spot, entry)
         acts.tell("delete", {**self._facts(spot, entry), "trash": trash_name})
 
@@ -418,7 +431,8 @@ class Editor:
             return Placed(spot.entry, False, known=True, path=spot.path)  # a request got here first
         row, known = self._store.publish(acts, found, *source)
         digest, old = found.sums.digest, spot.entry
-        entry = replace(self._entry_for(acts, spot, digest, row.size_bytes, ""), modified_ns=found.seal.modified_ns, via=via)
+        entry = self._entry_for(acts, spot, digest, row.size_bytes, "")
+        entry = replace(entry, modified_ns=found.seal.modified_ns, arrived_ns=acts.at_ns, via=via)
         if not in_place:
             entry = replace(entry, own=self._show(acts, spot, digest))
         elif found.seal != row.seal:
@@ -470,11 +484,16 @@ class Editor:
             return False
         if self._folder.exists_at(acts, spot.folders, entry.name, entry.is_folder):
             return False
-        count = 1 if not entry.is_folder else sum(not e.is_folder for _, e in self._tree.walk(acts.txn, entry, ""))
+        self._count(acts, spot, removed=self._files_in(acts, entry))
         trash_name = self.bury(acts, spot, entry)
-        self._count(acts, spot, removed=count)
         acts.tell("missing", {**self._facts(spot, entry), "trash": trash_name})
         return True
+
+    def _files_in(self, acts: Acts, entry: Entry) -> int:
+        """How many files people see go with an entry."""
+        if not entry.is_folder:
+            return int(not entry.hidden)
+        return sum(not inner.is_folder and not inner.hidden for _, inner in self._tree.walk(acts.txn, entry, ""))
 
     def _count(self, acts: Acts, spot: Spot, *, removed: int = 0, duplicates: int = 0) -> None:
         """Add to the counters of the project a spot lies in."""
