@@ -9,6 +9,7 @@ the event in the journal; replaying those notes gives the same table again. A ta
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -210,7 +211,10 @@ class Index:
     """
 
     def __init__(self, path: Path, *, map_bytes: int = MAP_BYTES) -> None:
-        path.mkdir(mode=0o700, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError as error:
+            raise IndexDamaged(str(error)) from error
         self.path = path
         try:
             self._env = lmdb.open(
@@ -220,6 +224,12 @@ class Index:
         except lmdb.Error as error:
             raise IndexDamaged(str(error)) from error
         self._env.reader_check()
+        try:
+            if self._fill_up():
+                self._check_rows()
+        except (IndexDamaged, lmdb.Error) as error:
+            self._env.close()
+            raise IndexDamaged(str(error)) from error
         self.tables: dict[str, Table[Any]] = {}
         self._gate = threading.Condition()
         self._readers = 0
@@ -305,8 +315,33 @@ class Index:
                         continue
                     yield table.name, bytes(key), bytes(value[CRC_BYTES:])
 
+    def _fill_up(self) -> bool:
+        """Make the file as long as it says it is; was it shorter?
+
+        LMDB leaves free pages at its end unwritten, so that says nothing yet. But if it was cut, reading the map beyond its end
+        would end the process (SIGBUS), and what was there reads as zeros now and fails.
+        """
+        data, size_bytes = self.path / "data.mdb", self.size().used_bytes
+        if data.stat().st_size >= size_bytes:
+            return False
+        os.truncate(data, size_bytes)
+        return True
+
+    def _check_rows(self) -> None:
+        """Read every row of every table."""
+        with self._env.begin() as raw:
+            names = [bytes(name) for name in raw.cursor().iternext(values=False)]
+        for name in names:
+            seed = zlib.crc32(name)
+            handle = self._env.open_db(name)
+            with self._env.begin(db=handle, buffers=True) as raw:
+                for key, value in raw.cursor():
+                    if zlib.crc32(value[CRC_BYTES:], zlib.crc32(key, seed)) != int.from_bytes(value[:CRC_BYTES], "big"):
+                        raise IndexDamaged(f"a row of {name.decode()} fails its checksum")
+
     def sync(self) -> None:
         """All that was committed survives a power cut afterwards."""
+        self._fill_up()
         self._env.sync(True)
 
     def close(self) -> None:

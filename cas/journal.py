@@ -18,7 +18,7 @@ import struct
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ RECENT_EVENTS = 4096  # kept in memory, so that followers that keep up never rea
 class Event(msgspec.Struct, array_like=True, frozen=True):
     """One change.
 
-    seq     1, 2, 3 … without gaps
+    seq     1, 2, 3 … without gaps, but for what a "snapshot" steps over
     at_ns   when, by the clock passed in; order is told by seq only
     op      what it was: "put", "move", … (cas/FORMAT.md lists them)
     facts   the change in words, for followers and for history
@@ -232,6 +232,29 @@ class Journal:
         except OSError as error:
             self._failure = error
             raise
+
+    def begin_anew(self, events: Iterable[Event], staging: int) -> None:
+        """Events whose numbers do not follow: a whole segment of their own, built in the folder `staging`, then put in place in one step.
+
+        Called before anybody writes, when the index knows more than the journal (Store.catch_up).
+        """
+        name = self._system.token()
+        fd, end, first = self._system.create(staging, name), HEADER.size, 0
+        try:
+            self._system.write_at(fd, HEADER.pack(MAGIC, FORMAT, 0), 0)
+            for event in events:
+                data = pack(event)
+                self._system.write_at(fd, data, end)
+                first, last, end = first or event.seq, event.seq, end + len(data)
+            self._system.sync_file(fd)
+            self._system.rename(staging, name, self._folder, f"{first:012d}.log")
+        except BaseException:
+            self._system.close(fd)
+            raise
+        self._system.sync_folder(self._folder)
+        self.close()
+        self._fd, self._end, self._spoilt, self._size = fd, end, end, end
+        self.last_seq = self.written_seq = last
 
     def publish(self, events: Sequence[Event]) -> None:
         """After they were synced: show the events to followers."""

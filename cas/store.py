@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
 import shutil
@@ -21,7 +22,7 @@ from cas.errors import BlobDamaged, BlobUnknown, NoSpace
 from cas.home import Home
 from cas.incoming import Incoming
 from cas.index import MAP_BYTES, Index, IndexDamaged, Meta, ReadTxn, WriteTxn
-from cas.journal import Damage, Journal
+from cas.journal import Damage, Event, Journal
 from cas.link import WAYS, Seal, probe, seal_of
 from cas.state import State
 from cas.system import System
@@ -32,6 +33,8 @@ READ_BYTES = 1 << 20
 USED = b"used"  # meta: bytes of all contents
 RESERVE_BYTES = 2 << 30  # durability reference §5: the smaller of 2 GiB and 1 % stays free
 REPLAY_EVENTS = 5_000
+SNAPSHOT = "snapshot"  # op of events that hold all rows there are; the first of them takes all others away
+SNAPSHOT_ROWS = 5_000
 MANY_LINKS = 60_000  # ext4 allows 65,000 links of one inode, btrfs 65,535; spares begin before
 
 
@@ -117,15 +120,21 @@ class Store:
         """The index, if it can be believed; else an empty one, which `catch_up` fills from the journal."""
         if not self.home.index_survived() and self.layout.index.exists():
             log.warning("the machine went down while the index was open; it is made anew from the journal")
-            shutil.rmtree(self.layout.index)
+            self._discard_index()
         try:
             index = Index(self.layout.index, map_bytes=self._map_bytes)
         except IndexDamaged as error:
             log.warning("the index cannot be opened (%s) and is made anew from the journal", error)
-            shutil.rmtree(self.layout.index)
+            self._discard_index()
             index = Index(self.layout.index, map_bytes=self._map_bytes)
         self.home.begin_session()
         return index
+
+    def _discard_index(self) -> None:
+        if self.layout.index.is_dir():
+            shutil.rmtree(self.layout.index)
+        else:
+            self.layout.index.unlink()
 
     def _define_tables(self) -> None:
         self.blobs = self.index.table("blobs", BlobRow, derive=self._derive_from_blob)
@@ -148,16 +157,41 @@ class Store:
             applied = self.index.meta.get(txn, APPLIED)
         position = applied.value if applied else 0
         if position > self.journal.last_seq:
-            raise IndexDamaged("the index knows more than the journal")
+            self._write_down(position)
         for batch in _batches(self.journal.after(position), REPLAY_EVENTS):
-            with_rows = self.index.write()
+            txn = self.index.write()
             for event in batch:
-                for table, key, packed in event.rows:
-                    with_rows.apply(self.index.tables[table], key, packed)
-            self.index.meta.put(with_rows, APPLIED, Meta(batch[-1].seq))
-            with_rows.commit()
+                self._replay(txn, event, position + 1)
+                position = event.seq
+            self.index.meta.put(txn, APPLIED, Meta(position))
+            txn.commit()
             self.replayed += len(batch)
         return self.replayed
+
+    def _replay(self, txn: WriteTxn, event: Event, expected: int) -> None:
+        if event.op == SNAPSHOT and event.facts["begins"]:
+            txn.clear()
+        elif event.seq != expected:
+            log.warning("events %d to %d are missing in the journal; reindex finds what lies on disk", expected, event.seq - 1)
+        for table, key, packed in event.rows:
+            txn.apply(self.index.tables[table], key, packed)
+
+    def _write_down(self, position: int) -> None:
+        """The journal lost events that the index has: what they said is written down again, as a snapshot of all rows.
+
+        All of it is in the journal or nothing. Its first event takes away what older events set, so that replaying all gives
+        this index again.
+        """
+        log.warning(
+            "the journal ends at event %d, but the index knows %d; all that the index has is written to the journal now",
+            self.journal.last_seq, position,
+        )  # fmt: skip
+        pages, at_ns = _batches(self.index.journaled_rows(), SNAPSHOT_ROWS), self.system.now_ns()
+        events = (
+            Event(position + 1 + number, at_ns, SNAPSHOT, {"begins": not number}, rows)
+            for number, rows in enumerate(itertools.chain([next(pages, [])], pages))
+        )
+        self.journal.begin_anew(events, self.home.incoming)
 
     @property
     def damage(self) -> list[Damage]:
