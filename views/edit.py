@@ -5,6 +5,7 @@ The order of work in each: look and refuse, act on the disk, set rows, tell the 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -284,7 +285,22 @@ class Editor:
             if entry.digest is None:
                 raise NameNotFound(src.path) from None
             return self._folder.show(acts, dst.folders, moved.name, entry.digest)
+        except OSError as error:
+            if error.errno != errno.EXDEV or entry.digest is None:
+                raise
+            return self._rename_across(acts, src, entry, entry.digest, dst, there, moved)
         return entry.own
+
+    def _rename_across(
+        self, acts: Acts, src: Spot, entry: Entry, digest: Digest, dst: Spot, there: Entry | None, moved: Entry
+    ) -> Seal | None:
+        """From one mount to another: the file is shown there, then taken away here."""
+        if there is not None:
+            own = self._folder.replace(acts, dst.folders, moved.name, digest, there)
+        else:
+            own = self._folder.show(acts, dst.folders, moved.name, digest)
+        self._folder.drop(acts, src.folders, entry.name, entry)
+        return own
 
     def _surface(self, acts: Acts, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> Seal | None:
         """Junk becomes a real name (Office and macOS save aside, then rename)."""
@@ -406,7 +422,13 @@ class Editor:
             self._tree.remove_below(txn, entry)
             return ""
         day, trash_name = day_of(acts.at_ns), f"{entry.id}-{entry.name}"
-        on_disk = self._folder.bury(acts, spot.folders, entry.name, day, trash_name)
+        try:
+            on_disk = self._folder.bury(acts, spot.folders, entry.name, day, trash_name)
+        except OSError as error:
+            if error.errno != errno.EXDEV or entry.is_folder:
+                raise
+            self._folder.drop(acts, spot.folders, entry.name, entry)  # on another mount than the trash: its bytes are in the store
+            on_disk = False
         self._tree.remove(txn, spot, acts.at_ns)
         self._tree.entries.put(txn, entry_key(TRASH, trash_name), replace(entry, name=trash_name))
         row = TrashRow(spot.path, acts.at_ns, day if on_disk else "")
