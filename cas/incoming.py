@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from cas.digest import Buffer, Hasher, Sums
-from cas.errors import BodyIncomplete, ChecksumWrong
+from cas.errors import BodyIncomplete, ChecksumWrong, NoSpace
 from cas.state import State
-from cas.system import FULL, System
+from cas.system import FAILING, FULL, System
 
 WRITEBACK_BYTES = 32 << 20  # durability reference §3 step 2: the last sync of a 5 GiB file then takes a fraction of a second
 READ_ONLY = 0o444
@@ -32,11 +33,12 @@ class Incoming:
         self._system, self._folder, self._mark, self._state = system, folder, mark, state
         self.expected_bytes = expected_bytes
         self.name: str | None = None
-        fd = system.create_unnamed(folder, READ_ONLY)
-        if fd is None:
-            self.name = system.token()
-            fd = system.create(folder, self.name, READ_ONLY)
-        self.fd: int | None = fd
+        self.fd: int | None = None
+        with self._told():
+            self.fd = system.create_unnamed(folder, READ_ONLY)
+            if self.fd is None:
+                self.name = system.token()
+                self.fd = system.create(folder, self.name, READ_ONLY)
         self._hasher = Hasher(extra)
         self._flushed_bytes = 0
         self.size_bytes = 0
@@ -45,7 +47,8 @@ class Incoming:
     def write(self, data: Buffer) -> None:
         """Take the next bytes. Best in whole pieces of 1 MiB: each call is one system call and one round of hashing."""
         assert self.fd is not None and self.sums is None, "an Incoming takes bytes only until it is finished or abandoned"
-        self._system.write(self.fd, data)
+        with self._told():
+            self._system.write(self.fd, data)
         self._hasher.update(data)
         self.size_bytes += len(data)
         if self.size_bytes - self._flushed_bytes >= WRITEBACK_BYTES:
@@ -64,10 +67,11 @@ class Incoming:
         assert self.fd is not None, "an abandoned Incoming cannot be finished"
         if self.expected_bytes is not None and self.size_bytes != self.expected_bytes:
             raise BodyIncomplete(self.expected_bytes, self.size_bytes)
-        if modified_ns is not None:
-            self._system.set_modified(self.fd, modified_ns)
-        if self.size_bytes:  # an empty file is never linked to from here, see Store.place
-            self._sync(self.fd)
+        with self._told():
+            if modified_ns is not None:
+                self._system.set_modified(self.fd, modified_ns)
+            if self.size_bytes:  # an empty file is never linked to from here, see Store.link
+                self._sync(self.fd)
         self.sums = self._hasher.finish()
         return self.sums
 
@@ -78,6 +82,19 @@ class Incoming:
         except OSError as error:
             if error.errno not in FULL:
                 self._state.degrade(f"received bytes could not be synced: {error}")
+            raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A full disk is NoSpace; a failing one degrades the store for good."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in FULL:
+                raise NoSpace(self.expected_bytes or 0, self._system.available_bytes(self._folder)) from error
+            if error.errno in FAILING:
+                self._state.degrade(f"the disk fails: {error}")
+            self._state.check()
             raise
 
     def require(self, kind: str, expected: bytes) -> None:

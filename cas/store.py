@@ -271,8 +271,7 @@ class Store:
         acts.touch(shard)
         try:
             if isinstance(body, Found):
-                self.system.link(folder, name, shard, blob_name)
-                self.system.set_mode(body.fd, 0o444)
+                self._link_found(body, folder, name, shard, blob_name)
             else:
                 body.link_to(shard, blob_name)
         except FileExistsError:
@@ -281,6 +280,14 @@ class Store:
             return self._keep_row(acts, row, sums), True
         assert body.fd is not None
         return self._keep_row(acts, self._fresh_row(acts, sums, seal_of(self.system, body.fd)), sums), False
+
+    def _link_found(self, found: Found, folder: int, name: str, shard: int, blob_name: str) -> None:
+        """Link the very file that was hashed. FileBusy when another has its name by now, or its bytes may have changed."""
+        self.system.link(folder, name, shard, blob_name)
+        if self._seal_at(shard, blob_name) != found.seal:
+            self.system.unlink(shard, blob_name)
+            raise FileBusy(name)
+        self.system.set_mode(found.fd, 0o444)
 
     def _fresh_row(self, acts: Acts, sums: Sums, seal: Seal) -> BlobRow:
         return BlobRow(sums.size_bytes, sums.sha256, acts.at_ns, acts.at_ns, seal)
@@ -341,7 +348,9 @@ class Store:
         shard, source = self.blobs_on_disk.place(digest)
         spare = row.spares + 1
         way = WAYS[2] if self.ways[WAYS[1].name] else WAYS[1]
-        way.place(self.system, shard, source, *self.blobs_on_disk.place(digest, spare))
+        place = self.blobs_on_disk.place(digest, spare)
+        self.system.unlink(*place)  # no row knows it: a crash left it, perhaps half copied
+        way.place(self.system, shard, source, *place)
         acts.touch(shard)
         self.blobs.put(acts.txn, digest.raw, msgspec.structs.replace(row, spares=spare))
         return self.link(acts, digest, to_folder, name)
@@ -363,10 +372,12 @@ class Store:
         verdict = self.examine(digest)
         if verdict is None:
             return False
+        if self.state.reason:
+            return verdict.good  # nothing can be written down
         if verdict.good:
             self.commit(lambda acts: self._seal_again(acts, digest, verdict))
         else:
-            self.commit(lambda acts: self._set_aside(acts, digest))
+            self.commit(lambda acts: self._set_aside(acts, digest, verdict))
         return verdict.good
 
     def _seal_again(self, acts: Acts, digest: Digest, verdict: Verdict) -> None:
@@ -375,8 +386,10 @@ class Store:
         self.blobs.put(acts.txn, digest.raw, row)
         acts.tell("sealed", {"digest": digest.hex})
 
-    def _set_aside(self, acts: Acts, digest: Digest) -> None:
+    def _set_aside(self, acts: Acts, digest: Digest, verdict: Verdict) -> None:
         """Damaged bytes leave their false name and stay for a person to look at. The row stays: names still want the content."""
+        if self.blobs_on_disk.seal(digest) != verdict.seal:
+            return  # somebody healed it since it was read
         shard, name = self.blobs_on_disk.place(digest)
         self.system.rename(shard, name, self.home.quarantine, f"{digest.hex}.{self.system.token()}")
         acts.touch(shard)
@@ -426,6 +439,8 @@ class Store:
             blob.close()
             if not self.settle(digest):
                 break
+            if self.state.reason:
+                return self.blobs_on_disk.open(digest)
             with self.index.read() as txn:
                 row = self.blobs.get(txn, digest.raw) or row
         raise BlobDamaged(digest.hex, "it was changed on disk")
