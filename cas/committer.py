@@ -132,7 +132,7 @@ class Committer:
 
     def __init__(self, system: System, home: Home, index: Index, journal: Journal, state: State) -> None:
         self._system, self._index, self._journal = system, index, journal
-        self._root, self._mark = home.root, home.home
+        self._root, self._mark = home.root, home.mark
         self.state = state
         self._queue: deque[_Ticket[Any]] = deque()
         self._turn = threading.Lock()

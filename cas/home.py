@@ -11,7 +11,6 @@ from cas.errors import FormatUnknown, LockHeld, RootUnfit
 from cas.layout import FORMAT, HOME, PLACES, Layout
 from cas.system import System
 
-
 CLEAN = "clean"
 
 
@@ -37,6 +36,11 @@ class Home:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def mark(self) -> int:
+        """The folder whose time says that names changed (System.sync_names); nobody who watches the root sees into it."""
+        return self.journal
 
     def _place(self, folder: int, name: str, mode: int) -> int:
         try:

@@ -216,7 +216,7 @@ class Store:
         if (available := self.available_bytes()) < (expected_bytes or 1):
             raise NoSpace(expected_bytes or 1, available)
         home = self.home
-        return Incoming(self.system, home.incoming, home.home, self.state, expected_bytes=expected_bytes, extra=extra)
+        return Incoming(self.system, home.incoming, home.mark, self.state, expected_bytes=expected_bytes, extra=extra)
 
     def find_on_disk(self, folder: int, name: str, extra: Iterable[str] = ()) -> Found:
         """Hash a file where it lies, for adoption. FileBusy when somebody writes to it; close the descriptor it carries."""

@@ -1,6 +1,6 @@
 """Keeps a running server's index in step with what people do by hand: over SMB, in a shell, on the desktop.
 
-The file system tells which names changed (inotify and its kin, through watchfiles); each is compared with its row, so the cost is that
+The file system tells which names changed (inotify and its kin, see `views.hints`); each is compared with its row, so the cost is that
 of the changes, not of the library. What the file system says is a hint: a whole comparison runs at the start, after an
 overflow, and on an interval; where watching is impossible the interval is all there is, and `problem` says so.
 """
@@ -13,17 +13,14 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from watchfiles import watch
-
 from cas.errors import CasError
 from cas.index import IndexDamaged
-from cas.layout import HOME
+from views.hints import Hints
 from views.library import Library
 from views.reindex import Plan, Report, apply, plan, plan_of
 from views.scan import LEFT_ALONE, Scanner
 
 log = logging.getLogger("filmcan.watch")
-DEBOUNCE_MS, STEP_MS = 200, 50  # changes are gathered this long; 70 ms latency of watchfiles itself on top
 QUIET_S = 1.0  # a file is adopted when nobody has it open for writing and nothing changed for this long
 WATCHED_INTERVAL_S = 900.0  # a whole comparison all the same: hints can be lost
 AGAIN_S = 0.5
@@ -53,51 +50,46 @@ class Watcher:
         self._changed = threading.Event()
         self._lock = threading.Lock()
         self._paths: set[str] = set()
-        self._threads: list[threading.Thread] = []
+        self._projects: set[str] = set()  # to be looked at whole
+        self._hints = Hints(library.root, self._hear, self._deaf)
+        self._thread = threading.Thread(target=self._work, name="filmcan-watch", daemon=True)
         self.problem = ""
         self.progress: tuple[int, int, str] = (0, 0, "")
         self.passes = 0
 
     def start(self) -> None:
-        targets = [self._work, self._listen] if self._watching else [self._work]
-        if not self._watching:
+        if self._watching:
+            self._hints.start()
+        else:
             self.problem = f"watching is off; the folders are compared every {self._interval_s:.0f} s"
-        self._threads = [threading.Thread(target=target, name="filmcan-watch", daemon=True) for target in targets]
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Ends after the step that is running."""
         self._stop.set()
         self._changed.set()
-        for thread in self._threads:
-            thread.join()
+        self._hints.stop()
+        self._thread.join()
 
     # what changed
 
-    def _listen(self) -> None:
-        root = self._library.root
-        try:
-            for changes in watch(root, watch_filter=self._concerns_us, debounce=DEBOUNCE_MS, step=STEP_MS, rust_timeout=1000,
-                                 yield_on_timeout=False, stop_event=self._stop, recursive=True):  # fmt: skip
-                with self._lock:
-                    self._paths.update(self._inner(path) for _, path in changes)
-                self._changed.set()
-        except Exception as error:  # the limit of watches, a file system without them: the interval goes on
-            self._watching = False
-            self.problem = f"the folders cannot be watched ({error}); they are compared every {self._interval_s:.0f} s"
-            log.warning("%s", self.problem)
+    def _hear(self, paths: set[str], projects: set[str]) -> None:
+        with self._lock:
+            self._paths |= paths
+            self._projects |= projects
+        self._changed.set()
 
-    def _concerns_us(self, _: object, path: str) -> bool:
-        inner = self._inner(path)
-        return bool(inner) and inner != HOME and not inner.startswith(f"{HOME}/")
-
-    def _inner(self, path: str) -> str:
-        return path[len(str(self._library.root)) :].strip("/")
+    def _deaf(self, why: str) -> None:
+        """The limit of watches, a file system without them: the interval goes on."""
+        self._watching = False
+        self.problem = f"the folders cannot be watched ({why}); they are compared every {self._interval_s:.0f} s"
+        log.warning("%s", self.problem)
 
     # what is done about it
 
     def _work(self) -> None:
+        if self._watching:
+            self._hints.ready.wait()
         due = 0.0
         while not self._stop.is_set():
             if time.monotonic() >= due:
@@ -107,8 +99,9 @@ class Watcher:
             self._changed.clear()
             with self._lock:
                 paths, self._paths = self._paths, set()
-            if paths and not self._stop.is_set():
-                self._guarded(lambda paths=paths: self._some(paths))  # type: ignore[misc]
+                projects, self._projects = self._projects, set()
+            if (paths or projects) and not self._stop.is_set():
+                self._guarded(lambda paths=paths, projects=projects: self._some(paths, projects))  # type: ignore[misc]
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """The thread lives on whatever one pass runs into; the reason is told, and the next pass tries again."""
@@ -122,7 +115,11 @@ class Watcher:
         self._do(plan(self._library, left_alone=self._left_alone))
         self.passes += 1
 
-    def _some(self, paths: set[str]) -> None:
+    def _some(self, paths: set[str], projects: set[str]) -> None:
+        """New projects whole, since nobody listened while they were filled; then single names."""
+        for name in sorted(projects):
+            if self._library.find(name) is not None:
+                self._do(plan(self._library, name, left_alone=self._left_alone))
         seen = Scanner(self._library, self._left_alone).names(paths)
         self._do(plan_of(self._library, seen))
 
