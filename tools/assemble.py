@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from cas.system import System
 from tools.config import Settings
+from views.followers import FollowerThread
 from views.library import Library, Options
+from views.manifest import Manifest
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,11 +30,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_library(settings: Settings, system: System | None = None) -> Iterator[Library]:
-    """The library of the root, closed at the end. LockHeld when another process has it open; RootUnfit."""
+    """The library of the root with what follows its journal, closed at the end. LockHeld, RootUnfit."""
     options = Options(refuse_clashes=settings.case_collisions == "refuse", reserve_bytes=settings.reserve_bytes)
     library = Library(settings.root, system or System(), options)
     try:
-        yield library
+        followers = FollowerThread(library.store, [Manifest(library.store, library.tree)]).start()
+        try:
+            yield library
+        finally:
+            followers.stop()
     finally:
         library.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import ssl
 import subprocess
@@ -112,3 +113,10 @@ def test_nothing_runs_in_the_background_when_reindexing_is_off(tmp_path: Path) -
         before = threading.active_count()
         with background(library, settings):
             assert threading.active_count() == before
+
+
+def test_what_follows_the_journal_has_caught_up_when_the_library_is_closed(tmp_path: Path) -> None:
+    with open_library(load({"root": tmp_path}, environ={})) as library:
+        library.make_project("P1-A", "two cameras")
+    index = json.loads((tmp_path / "P1-A/index.json").read_text())
+    assert (index["project"], index["notes"]) == ("P1-A", "two cameras")
