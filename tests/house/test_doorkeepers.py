@@ -30,7 +30,7 @@ LIBRARIES = {
     "spectree": ("views/web/*",),
     "tomlkit": ("tools/config.py",),
     "urllib3": ("tools/agents/*",),
-    "watchfiles": ("views/hints.py", "views/watch.py"),
+    "watchfiles": ("views/hints.py",),
     "wsgidav": ("davfront/*",),
 }
 STANDARD = {

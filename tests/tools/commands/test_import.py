@@ -172,7 +172,10 @@ def test_an_interrupted_import_goes_on_where_it_stopped(root: Path, tmp_path: Pa
         while time.monotonic() < deadline and not (originals.is_dir() and any(originals.iterdir())):
             time.sleep(0.005)
         first.send_signal(signal.SIGINT)
-        _, said = first.communicate(timeout=30)
+        try:
+            _, said = first.communicate(timeout=60)
+        finally:
+            first.kill()
     assert first.returncode == 130 and "goes on where it stopped" in said
     assert list((root / ".filmcan/incoming").iterdir()) == []
     second = subprocess.run(command, capture_output=True, text=True, timeout=60)
