@@ -53,7 +53,8 @@ def test_a_python_that_is_too_old_is_told_with_the_remedy(fresh: Path) -> None:
 
 def test_an_unchanged_environment_is_not_touched(prepared: Path) -> None:
     assert make(prepared, "venv").stdout.count("installing") == 0
-    (prepared / "pyproject.toml").touch()
+    later = (prepared / ".venv/.ready").stat().st_mtime + 1
+    os.utime(prepared / "pyproject.toml", (later, later))
     assert make(prepared, "-n", "venv").stdout.count("installing") == 1
 
 
