@@ -158,23 +158,26 @@ class Store:
         position = applied.value if applied else 0
         if position > self.journal.last_seq:
             self._write_down(position)
+        latest: dict[tuple[str, bytes], bytes | None] = {}  # of a batch, the last word on each row, in the order they were said
         for batch in _batches(self.journal.after(position), REPLAY_EVENTS):
             txn = self.index.write()
             for event in batch:
-                self._replay(txn, event, position + 1)
+                if event.op == SNAPSHOT and event.facts["begins"]:
+                    latest.clear()
+                    txn.clear()
+                elif event.seq != position + 1:
+                    log.warning("events %d to %d are missing in the journal; reindex finds what is on disk", position + 1, event.seq - 1)
+                for table, key, packed in event.rows:
+                    latest.pop((table, key), None)
+                    latest[table, key] = packed
                 position = event.seq
+            for (table, key), packed in latest.items():
+                txn.apply(self.index.tables[table], key, packed)
+            latest.clear()
             self.index.meta.put(txn, APPLIED, Meta(position))
             txn.commit()
             self.replayed += len(batch)
         return self.replayed
-
-    def _replay(self, txn: WriteTxn, event: Event, expected: int) -> None:
-        if event.op == SNAPSHOT and event.facts["begins"]:
-            txn.clear()
-        elif event.seq != expected:
-            log.warning("events %d to %d are missing in the journal; reindex finds what lies on disk", expected, event.seq - 1)
-        for table, key, packed in event.rows:
-            txn.apply(self.index.tables[table], key, packed)
 
     def _write_down(self, position: int) -> None:
         """The journal lost events that the index has: what they said is written down again, as a snapshot of all rows.

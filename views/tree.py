@@ -126,7 +126,7 @@ class Tree:
     def _derive(self, txn: WriteTxn, key: bytes, old: Entry | None, new: Entry | None) -> None:
         if new is not None and new.is_folder:
             self.parents.put(txn, pack_id(new.id), ParentRow(key))
-        elif old is not None and old.is_folder:
+        if old is not None and old.is_folder and (new is None or new.id != old.id):
             self._forget_parent(txn, key, old)
         before, after = (entry.raw_digest if entry else b"" for entry in (old, new))
         if before == after:
