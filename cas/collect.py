@@ -1,7 +1,7 @@
 """What no name needs any more. Nothing goes at once, nothing goes unasked: the two-scan rule of the durability reference §4.
 
-A blob goes only when no row shows it, its file has no other link, two scans at least a day apart found it so, and it has been so for
-the grace time. It is moved to `trash/blobs-<day>/` first and deleted a day later. An upload of the same bytes in between
+A blob goes only when no row shows it, its file has no other link, two scans at least a day apart found it so, and it has been
+so for the grace time. It is moved to `trash/blobs-<day>/` first and deleted a day later. An upload of the same bytes in between
 finds the blob missing and stores it again.
 """
 

@@ -1,17 +1,17 @@
 """Makes changes last, in groups: names linked → journal written → index → folders synced → journal synced → callers answered.
 
-Whoever wants to commit puts a ticket in the queue and takes the turn; the one who gets it decides and does the work of all that wait,
-then lets the next group begin while its own becomes durable. Groups are answered in their order, so what was built on a change is
-never answered before it. There is no thread to hand over to: alone, a change costs its own syncs and nothing else (a handover
-cost 60 µs). File data is synced before, by each caller in its own thread (`Incoming.finish`), where the file system
-merges them.
+Whoever wants to commit puts a ticket in the queue and takes the turn; the one who gets it decides and does the work of all
+that wait, then lets the next group begin while its own becomes durable. Groups are answered in their order, so what was built
+on a change is never answered before it. There is no thread to hand over to: alone, a change costs its own syncs and nothing
+else (a handover cost 60 µs). File data is synced before, by each caller in its own thread (`Incoming.finish`), where the file
+system merges them.
 
-The index is not synced here. It is a fold of the journal, which is: after a kill it has what was written, and after the power was cut
-it is made again from the journal (`Store`). Syncing it for each group cost as much as all other syncs together
-(0.26 of 0.80 ms for a small file).
+The index is not synced here. It is a fold of the journal, which is: after a kill it has what was written, and after the power
+was cut it is made again from the journal (`Store`). Syncing it for each group cost as much as all other syncs together (0.26 of
+0.80 ms for a small file).
 
-A change is a function of `Acts`. Its order of work is fixed: look (and refuse by raising), act on the disk, then set rows and tell
-the event. So an error before the first act leaves nothing, and one later leaves at worst a name without a row.
+A change is a function of `Acts`. Its order of work is fixed: look (and refuse by raising), act on the disk, then set rows and
+tell the event. So an error before the first act leaves nothing, and one later leaves at worst a name without a row.
 """
 
 from __future__ import annotations

@@ -22,7 +22,14 @@ class Incoming:
     """
 
     def __init__(
-        self, system: System, folder: int, mark: int, state: State, *, expected_bytes: int | None = None, extra: Iterable[str] = ()
+        self,
+        system: System,
+        folder: int,
+        mark: int,
+        state: State,
+        *,
+        expected_bytes: int | None = None,
+        extra: Iterable[str] = (),
     ) -> None:
         """Stage in `folder` (`.filmcan/incoming`, a descriptor that outlives this).
 

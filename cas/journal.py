@@ -98,7 +98,8 @@ def read_segment(name: str, data: bytes, after: int = 0) -> Iterator[Event | Dam
 
 
 def _walk(name: str, data: bytes) -> Iterator[tuple[Event | Damage, int]]:
-    """Events and damage in order, each with the offset behind it. A rotten header costs no event, but another format is refused."""
+    """Events and damage in order, each with the offset behind it. A rotten header costs no event, but another format is
+    refused."""
     magic, version, _ = HEADER.unpack_from(data) if len(data) >= HEADER.size else (b"", 0, 0)
     if magic == MAGIC and version != FORMAT:
         raise FormatUnknown(f"journal segment {name}", version, FORMAT)
@@ -148,7 +149,8 @@ class Journal:
         while names:
             name, end, found = names.pop(), HEADER.size, False
             data = self._load(name)
-            for item, end in _walk(name, data):
+            for item, reached in _walk(name, data):
+                end = reached
                 if isinstance(item, Damage):
                     self.damage.append(item)
                 else:
@@ -234,7 +236,8 @@ class Journal:
             raise
 
     def begin_anew(self, events: Iterable[Event], staging: int) -> None:
-        """Events whose numbers do not follow: a whole segment of their own, built in the folder `staging`, then put in place in one step.
+        """Events whose numbers do not follow: a whole segment of their own, built in the folder `staging`, then put in place
+        in one step.
 
         Called before anybody writes, when the index knows more than the journal (Store.catch_up).
         """

@@ -112,7 +112,8 @@ class Store:
         self.journal = Journal(self.system, self.home.journal)
         self.index = self._open_index()
         self._define_tables()
-        self._reserve = min(RESERVE_BYTES, self.system.total_bytes(self.home.root) // 100) if reserve_bytes is None else reserve_bytes
+        share = self.system.total_bytes(self.home.root) // 100
+        self._reserve = min(RESERVE_BYTES, share) if reserve_bytes is None else reserve_bytes
         self._committer = Committer(self.system, self.home, self.index, self.journal, self.state)
         self.replayed = 0
 
@@ -166,7 +167,8 @@ class Store:
                     latest.clear()
                     txn.clear()
                 elif event.seq != position + 1:
-                    log.warning("events %d to %d are missing in the journal; reindex finds what is on disk", position + 1, event.seq - 1)
+                    lost = (position + 1, event.seq - 1)
+                    log.warning("events %d to %d are missing in the journal; reindex finds what is on disk", *lost)
                 for table, key, packed in event.rows:
                     latest.pop((table, key), None)
                     latest[table, key] = packed
@@ -302,7 +304,8 @@ class Store:
         return row
 
     def link(self, acts: Acts, digest: Digest, to_folder: int, name: str) -> Seal | None:
-        """Inside a change: show a blob as `name` in `to_folder`. None for a link of the blob file; else the seal of what lies there.
+        """Inside a change: show a blob as `name` in `to_folder`. None for a link of the blob file; else the seal of what lies
+        there.
 
         The best way that works is taken: hard link, of the blob or a spare; else reflink; else copy. FileExistsError when taken.
         """

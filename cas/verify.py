@@ -17,7 +17,8 @@ BATCH = 1000  # durability reference §4: a checkpoint every 1,000 files
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One blob that is not as it should be. kind: "damaged", "missing" (a row without a file) or "unknown" (a file without a row)."""
+    """One blob that is not as it should be. kind: "damaged", "missing" (a row without a file) or "unknown" (a file without a
+    row)."""
 
     kind: str
     digest: Digest
@@ -35,7 +36,8 @@ Progress = Callable[[int, int], None]  # blobs done, bytes read
 
 
 def verify(store: Store, *, full: bool, progress: Progress | None = None) -> Verified:
-    """Look at every blob; with `full` read every byte. Changes nothing but the time of the last good look. Safe beside uploads."""
+    """Look at every blob; with `full` read every byte. Changes nothing but the time of the last good look. Safe beside
+    uploads."""
     done, seen = Verified(), set[bytes]()
     good: list[tuple[Digest, Verdict]] = []
     for digest, row in _rows(store):

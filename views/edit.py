@@ -237,7 +237,8 @@ class Editor:
         return replace(moved, kind=Kind.PROJECT, name=self._label(acts, dst, number, moved))
 
     def _label(self, acts: Acts, dst: Spot, number: int | None, moved: Entry) -> str:
-        """The whole name of a project for the one that was asked for. Never the name of another, unless that is what `dst` names."""
+        """The whole name of a project for the one that was asked for. Never the name of another, unless that is what `dst`
+        names."""
         there = {moved.id, dst.entry.id if dst.entry else moved.id}
         if naming.names_itself(dst.name):
             name = naming.project_name(dst.name, set())
@@ -427,7 +428,8 @@ class Editor:
         except OSError as error:
             if error.errno != errno.EXDEV or entry.is_folder:
                 raise
-            self._folder.drop(acts, spot.folders, entry.name, entry)  # on another mount than the trash: its bytes are in the store
+            # on another mount than the trash: its bytes are in the store
+            self._folder.drop(acts, spot.folders, entry.name, entry)
             on_disk = False
         self._tree.remove(txn, spot, acts.at_ns)
         self._tree.entries.put(txn, entry_key(TRASH, trash_name), replace(entry, name=trash_name))
@@ -521,14 +523,15 @@ class Editor:
         """Add to the counters of the project a spot lies in."""
         row = self._tree.projects.get(acts.txn, pack_id(spot.chain[0].id)) if spot.chain else None
         if row is not None:
-            row = replace(row, removed_missing=row.removed_missing + removed, duplicates_skipped=row.duplicates_skipped + duplicates)
+            removed, duplicates = row.removed_missing + removed, row.duplicates_skipped + duplicates
+            row = replace(row, removed_missing=removed, duplicates_skipped=duplicates)
             self._tree.projects.put(acts.txn, pack_id(spot.chain[0].id), row)
 
     def accept_edit(self, acts: Acts, old: Digest, verdict: Verdict) -> list[str]:
         """A blob was edited in place through one of its names: the bytes get the digest they have now, and so do all its names.
 
-        They all show the edited bytes, since they are one file; saying so is all that is honest. The paths; the old content is lost
-        unless a spare or another upload brings it back.
+        They all show the edited bytes, since they are one file; saying so is all that is honest. The paths; the old content is
+        lost unless a spare or another upload brings it back.
         """
         self._store.rename_edited(acts, old, verdict)
         paths = []

@@ -1,8 +1,8 @@
-"""What the file system says about changes made by hand: names, gathered and handed on. Only this module knows watchfiles, by its documented low-level
-interface: its `watch` cannot be told of more folders later.
+"""What the file system says about changes made by hand: names, gathered and handed on. Only this module knows watchfiles, by
+its documented low-level interface: its `watch` cannot be told of more folders later.
 
-The top of a root is watched by itself, project folders with all in them. `.filmcan` is never watched: it changes with every upload,
-and being told of that cost more than the upload itself. A hint may be late, doubled or missing; it is never the truth.
+The top of a root is watched by itself, project folders with all in them. `.filmcan` is never watched: it changes with every
+upload, and being told of that cost more than the upload itself. A hint may be late, doubled or missing; it is never the truth.
 """
 
 from __future__ import annotations

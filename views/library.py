@@ -212,7 +212,8 @@ class Library:
     def copy(
         self, source: str, target: str, *, overwrite: bool = True, members: bool = True, guard: Guard | None = None
     ) -> Placed:
-        """A second name for a file, or a second folder with all in it (without, if not `members`): no content bytes are written."""
+        """A second name for a file, or a second folder with all in it (without, if not `members`): no content bytes are
+        written."""
         return self.store.commit(
             lambda acts: self.edit.copy(acts, source, target, overwrite=overwrite, members=members, guard=guard)
         )

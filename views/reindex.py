@@ -1,8 +1,8 @@
 """Bring index and folders together again: look (scan), make a plan, apply it.
 
-The folder is the truth about names, the store about bytes. Files found are adopted by linking *from* them; names gone go to the trash of
-the index; edited blobs become the blobs of what they hold now; on request stray media go where originals belong. Applied twice,
-it does nothing the second time.
+The folder is the truth about names, the store about bytes. Files found are adopted by linking *from* them; names gone go to
+the trash of the index; edited blobs become the blobs of what they hold now; on request stray media go where originals belong.
+Applied twice, it does nothing the second time.
 """
 
 from __future__ import annotations

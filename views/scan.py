@@ -1,7 +1,7 @@
 """Folder against index: what is different, and nothing else. Looks, never changes.
 
-A name on disk is compared with its row by inode, size and time: no byte is read here. What comes out is a list of `Difference`s, each
-one enough for `reindex` to act on, and to print with `--dry-run`.
+A name on disk is compared with its row by inode, size and time: no byte is read here. What comes out is a list of
+`Difference`s, each one enough for `reindex` to act on, and to print with `--dry-run`.
 """
 
 from __future__ import annotations
@@ -261,7 +261,8 @@ class Scanner:
         self._compare(path, {}, disk)
 
     def _ignored(self, folder: str, name: str, stat: os.stat_result) -> bool:
-        """What never gets a row: junk, dot names, generated files, left-alone folders, links, pipes, foreign folders at the top."""
+        """What never gets a row: junk, dot names, generated files, left-alone folders, links, pipes, foreign folders at the
+        top."""
         is_folder = modes.S_ISDIR(stat.st_mode)
         if not is_folder and not modes.S_ISREG(stat.st_mode):
             return True

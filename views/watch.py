@@ -1,7 +1,7 @@
 """Keeps a running server's index in step with what people do by hand: over SMB, in a shell, on the desktop.
 
-The file system tells which names changed (inotify and its kin, see `views.hints`); each is compared with its row, so the cost is that
-of the changes, not of the library. What the file system says is a hint: a whole comparison runs at the start, after an
+The file system tells which names changed (inotify and its kin, see `views.hints`); each is compared with its row, so the cost
+is that of the changes, not of the library. What the file system says is a hint: a whole comparison runs at the start, after an
 overflow, and on an interval; where watching is impossible the interval is all there is, and `problem` says so.
 """
 

@@ -50,7 +50,7 @@ class Client:
         source = self.chance.choice(sorted(self.known)) if self.known else ""
         headers, body = {}, None
         if act == "PUT":
-            body = self.chance.choice(SHARED) if self.chance.random() < 0.3 else self.chance.randbytes(self.chance.choice([0, 900, 70_000, 3_000_000]))
+            body = self._content()
             self.asking = {name: body}
         elif act == "DELETE":
             name, self.asking = source, {source: None}
@@ -73,6 +73,11 @@ class Client:
                 self.known[changed] = data
         self.asking = None
         return True
+
+    def _content(self) -> bytes:
+        if self.chance.random() < 0.3:
+            return self.chance.choice(SHARED)
+        return self.chance.randbytes(self.chance.choice([0, 900, 70_000, 3_000_000]))
 
     def settle(self, library: Library) -> None:
         """Compare with what is there; the request in flight may have been done or not, but only wholly."""
@@ -127,7 +132,8 @@ def test_after_kill_9_everything_acknowledged_is_there_and_nothing_half_is_visib
 
 
 def _kill_during_changes(root: Path, clients: list[Client], after_s: float) -> None:
-    process = subprocess.Popen([sys.executable, "-m", "tools", "serve", str(root), "--port", "0", "--json"], stdout=subprocess.PIPE, text=True)  # fmt: skip
+    command = [sys.executable, "-m", "tools", "serve", str(root), "--port", "0", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     port = _port(process)
     threads = [threading.Thread(target=client.run, args=(port,)) for client in clients]

@@ -18,7 +18,14 @@ from tests.faulty import QuickSystem
 from tests.state import Tree, check_links, in_index, on_disk, put, rows, without_index
 from views import naming
 from views.errors import (
-    AlreadyThere, IntoItself, IsAFolder, NameNotFound, NameProblem, NameReserved, NotAFolder, ParentMissing,
+    AlreadyThere,
+    IntoItself,
+    IsAFolder,
+    NameNotFound,
+    NameProblem,
+    NameReserved,
+    NotAFolder,
+    ParentMissing,
 )  # fmt: skip
 from views.library import Library
 

@@ -14,7 +14,15 @@ from tests.state import check_links, in_index, on_disk, put, read, rows, without
 from views.edit import Placed
 from views.entry import Kind
 from views.errors import (
-    AlreadyThere, Clash, IntoItself, IsAFolder, NameInvalid, NameNotFound, NameReserved, NotAFolder, ParentMissing,
+    AlreadyThere,
+    Clash,
+    IntoItself,
+    IsAFolder,
+    NameInvalid,
+    NameNotFound,
+    NameReserved,
+    NotAFolder,
+    ParentMissing,
 )  # fmt: skip
 from views.library import Library, Options
 from views.tree import SECOND_NS

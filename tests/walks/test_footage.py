@@ -67,7 +67,7 @@ class Sender:
         return seen.hexdigest()
 
 
-def test_a_card_full_of_clips_is_kept_once_and_read_back_byte_for_byte(server: DavServer, card: tuple[Path, list[Sample]]) -> None:
+def test_a_card_of_clips_is_kept_once_and_read_back_byte_for_byte(server: DavServer, card: tuple[Path, list[Sample]]) -> None:
     """Everything the issue wants to be seen of real input, in one story; the server is stopped before its root is opened here."""
     folder, samples = card
     day = server.project("Card")
