@@ -89,6 +89,11 @@ def same_weak(one: str, other: str) -> bool:
 # ── RFC 9110 §13.2.2 ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def are_asked(environ: Environ) -> bool:
+    """Is there any of the four headers at all? Most writes have none, and what the URL stands for need not be looked up."""
+    return any(header in environ for header in CONDITIONAL_HEADERS)
+
+
 def check(environ: Environ, present: Present) -> None:
     """Decide the four conditional headers, in the order of RFC 9110 §13.2.2.
 

@@ -323,7 +323,7 @@ class Editor:
         self._tree.remove(txn, src, acts.at_ns)
         if dst.entry is not None and dst.entry.id != entry.id and not (dst.entry.is_folder or entry.is_folder):
             self._tree.entries.delete(txn, entry_key(dst.parent.id, dst.entry.name))
-        self._tree.put(txn, Spot(dst.top, dst.chain, moved.name, None), moved, acts.at_ns)
+        self._tree.put(txn, Spot(dst.chain, moved.name, None), moved, acts.at_ns)
         if src.at_top and entry.is_folder:
             self._tree.aliases.delete(txn, naming.key(src.name))
         if moved.kind is Kind.PROJECT:
@@ -351,9 +351,9 @@ class Editor:
             self._plant(acts, entry if members else None, copied, (*dst.folders, copied.name), fresh=True)
         elif not copied.hidden:
             keep = there is not None and not there.is_folder and not there.hidden
-            copied = replace(copied, own=self._show(acts, dst if keep else Spot(dst.top, dst.chain, copied.name, None),
+            copied = replace(copied, own=self._show(acts, dst if keep else Spot(dst.chain, copied.name, None),
                                                     Digest(entry.raw_digest)))  # fmt: skip
-        self._tree.put(acts.txn, Spot(dst.top, dst.chain, copied.name, None), copied, acts.at_ns)
+        self._tree.put(acts.txn, Spot(dst.chain, copied.name, None), copied, acts.at_ns)
         if copied.kind is Kind.PROJECT:
             old = self._tree.projects.get(acts.txn, pack_id(entry.id))
             self.enrol(acts, copied, old.notes if old else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from cas.digest import TAG_BYTES, tag
 from views.errors import NameInvalid
@@ -14,6 +15,7 @@ BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u
 WINDOWS_CHARS = set('<>:"|?*')
 WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 GENERATED = ("index.json", "_manifest")
+KEYS_KEPT = 8192  # one request asks for the keys of the same few names a dozen times
 CATCH_ALL = "Unsorted-Loose"
 DEFAULT_LABEL = "Project"
 PROJECT = re.compile(r"P(\d+)-(.+)", re.DOTALL)
@@ -72,6 +74,7 @@ def _cut(data: bytes) -> bytes:
     return data if len(data) <= FOLD_BYTES else data[: FOLD_BYTES - TAG_BYTES] + tag(data)
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def key(name: str) -> bytes:
     """The key of a name inside its folder: folded form, zero, NFC form. At most 401 bytes; sorts without regard to case."""
     return fold(name) + b"\0" + _cut(nfc(name).encode("utf-8", "surrogatepass"))

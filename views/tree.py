@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import msgspec
 
@@ -72,22 +72,23 @@ def entry_key(parent: int, name: str) -> bytes:
     return pack_id(parent) + naming.key(name)
 
 
-@dataclass(frozen=True)
-class Spot:
+BARE_TOP = Entry(TOP, Kind.FOLDER, "top", 0, 0)  # as far as its members need it; Tree.top has its times
+
+
+class Spot(NamedTuple):
     """A place in the tree: a folder that exists, a name in it, and what has that name now.
 
     chain   the folders from below the top down to the parent; empty when the parent is the top
     name    the name as it was asked for
     """
 
-    top: Entry
     chain: tuple[Entry, ...]
     name: str
     entry: Entry | None
 
     @property
     def parent(self) -> Entry:
-        return self.chain[-1] if self.chain else self.top
+        return self.chain[-1] if self.chain else BARE_TOP
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -108,7 +109,7 @@ class Spot:
         return not self.chain
 
     def called(self, name: str) -> Spot:
-        return replace(self, name=name)
+        return self._replace(name=name)
 
 
 class Tree:
@@ -146,7 +147,7 @@ class Tree:
 
     def top(self, txn: ReadTxn) -> Entry:
         row = self.entries.get(txn, entry_key(NOWHERE, "top"))
-        return row or Entry(TOP, Kind.FOLDER, "top", 0, 0)
+        return row or BARE_TOP
 
     def child(self, txn: ReadTxn, parent: int, name: str) -> Entry | None:
         return self.entries.get(txn, entry_key(parent, name))
@@ -157,9 +158,8 @@ class Tree:
 
     def spot(self, txn: ReadTxn, path: str) -> Spot:
         """Where `path` is or would be. NotAFolder, ParentMissing, NameReserved when it could not be anywhere."""
-        top = self.top(txn)
         if not path:
-            return Spot(top, (), "", top)
+            return Spot((), "", self.top(txn))
         chain: list[Entry] = []
         *folders, name = path.split("/")
         for step in folders:
@@ -171,7 +171,7 @@ class Tree:
             if not entry.is_folder:
                 raise NotAFolder("/".join(e.name for e in (*chain, entry)))
             chain.append(entry)
-        return Spot(top, tuple(chain), name, self._step(txn, chain, name))
+        return Spot(tuple(chain), name, self._step(txn, chain, name))
 
     def _step(self, txn: ReadTxn, chain: list[Entry], name: str) -> Entry | None:
         if chain:

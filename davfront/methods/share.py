@@ -131,7 +131,8 @@ class Share:
 
         raises  PreconditionFailed, NotModified, Locked
         """
-        conditions.check(request.environ, present(find(request.path)))
+        if conditions.are_asked(request.environ):
+            conditions.check(request.environ, present(find(request.path)))
         if request.lists and not conditions.holds(request.lists, lambda tag: self._standing(request, tag, find)):
             raise PreconditionFailed("If")
         if not self.locks.is_empty:
