@@ -44,7 +44,7 @@ def together(library: Library, *changes: Callable[[Acts], object]) -> list[BaseE
     for ticket in tickets:
         if ticket.batch is not None:
             ticket.batch.done.wait()
-    return [ticket.error or (ticket.batch and ticket.batch.error) for ticket in tickets]
+    return [ticket.error or (ticket.batch.error if ticket.batch else None) for ticket in tickets]
 
 
 def making(library: Library, name: str) -> Callable[[Acts], object]:

@@ -142,14 +142,18 @@ def test_a_reader_that_is_slow_sees_every_event_once_while_others_are_written(op
     assert journal.damage == []
 
 
-def test_a_half_written_record_is_no_damage_to_a_reader_of_earlier_ones(opened: Callable[[], Journal], tmp_path: Path) -> None:
+def test_a_half_written_record_is_no_damage_to_a_reader_of_earlier_ones(
+    opened: Callable[[], Journal], tmp_path: Path
+) -> None:
     with small_segments(1 << 20):
         journal = opened()
         for seq in range(1, 6):
             write(journal, event(seq))
         data = pack(event(6)) + pack(event(7))
         end = offsets(*map(event, range(1, 6)))[-1]
-        damage(segment(tmp_path), end, data[:5] + bytes(20) + data[25:])  # the second is there before the first is whole
+        damage(
+            segment(tmp_path), end, data[:5] + bytes(20) + data[25:]
+        )  # the second is there before the first is whole
         assert seqs(journal, 1) == [2, 3, 4, 5]
     assert journal.damage == []
 
@@ -157,7 +161,9 @@ def test_a_half_written_record_is_no_damage_to_a_reader_of_earlier_ones(opened: 
 # torn tails
 
 
-def test_a_tail_torn_at_any_byte_is_cleared_and_all_before_it_stands(opened: Callable[[], Journal], tmp_path: Path) -> None:
+def test_a_tail_torn_at_any_byte_is_cleared_and_all_before_it_stands(
+    opened: Callable[[], Journal], tmp_path: Path
+) -> None:
     events = [event(seq) for seq in range(1, 4)]
     journal = opened()
     write(journal, *events)
@@ -316,7 +322,9 @@ def test_a_segment_left_without_events_does_not_hide_the_ones_before_it(
     assert seqs(opened()) == [1, 2, 3, 4]
 
 
-def test_a_failed_sync_is_final_for_everybody_who_waits_for_one(opened: Callable[[], Journal], system: FaultySystem) -> None:
+def test_a_failed_sync_is_final_for_everybody_who_waits_for_one(
+    opened: Callable[[], Journal], system: FaultySystem
+) -> None:
     journal = opened()
     first = journal.write([event(1)])
     second = journal.write([event(2)])

@@ -1,8 +1,9 @@
 """A fault at every lasting act of every change: an error once, a full disk, the end of the process.
 
-Each change is first done well, to learn what it turns into what and how many acts it takes. Then it is done again for each act with the
-fault there, each time in a folder of its own, and the library is opened again: the change has happened whole or not at all, what was
-acknowledged before is there bit for bit, nothing is half visible, nothing is left staged, and the index is what the journal says.
+Each change is first done well, to learn what it turns into what and how many acts it takes. Then it is done again for
+each act with the fault there, each time in a folder of its own, and the library is opened again: the change has happened
+whole or not at all, what was acknowledged before is there bit for bit, nothing is half visible, nothing is left staged, and
+the index is what the journal says.
 """
 
 from __future__ import annotations
@@ -58,8 +59,11 @@ def prepare(library: Library, at: str) -> None:
 
 def tree(library: Library, at: str) -> Tree:
     """What is in the folder by the index, without its name: the same for every case."""
-    found = {path.removeprefix(f"{at}/"): data for path, data in in_index(library, hidden=True).items() if path.startswith(f"{at}/")}
-    return {path: None if data is None else data.replace(at.encode(), b"") for path, data in found.items()}
+    return {
+        path.removeprefix(f"{at}/"): None if data is None else data.replace(at.encode(), b"")
+        for path, data in in_index(library, hidden=True).items()
+        if path.startswith(f"{at}/")
+    }
 
 
 def disk(root: Path, at: str) -> Tree:
@@ -110,7 +114,7 @@ def strike(root: Path, at: str, act: Act, at_act: int, fault: int | type[Death])
 
 
 def check(library: Library, at: str, before: Tree, after: Tree, away: set[str]) -> None:
-    """`away`: names that may be gone from disk although their rows are there: the old folder is in the trash, the new one not here."""
+    """`away`: names that may be gone from disk although they have rows: the old folder is in the trash, the new not here."""
     found = tree(library, at)
     assert found in (before, after)
     for path, data in found.items():

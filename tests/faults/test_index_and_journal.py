@@ -89,10 +89,14 @@ def test_an_index_that_is_gone_or_garbage_is_made_again(
 
 def test_an_index_cut_short_does_not_end_the_process(root: Path, filled: list[tuple[str, bytes, bytes]]) -> None:
     data = index_of(root) / "data.mdb"
-    program = "import sys, pathlib; from views.library import Library; print(len(Library(pathlib.Path(sys.argv[1])).listing('P1-Film')[1]))"
+    program = (
+        "import sys, pathlib; from views.library import Library;"
+        "print(len(Library(pathlib.Path(sys.argv[1])).listing('P1-Film')[1]))"
+    )
+    place = Path(__file__).parents[2]
     for pages in range(2, data.stat().st_size // 4096, 4):
         os.truncate(data, pages * 4096)
-        ended = subprocess.run([sys.executable, "-c", program, root], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+        ended = subprocess.run([sys.executable, "-c", program, root], cwd=place, capture_output=True, text=True)
         assert (ended.returncode, ended.stdout) == (0, "5\n"), ended.stderr
 
 

@@ -1,0 +1,114 @@
+"""The exact bytes of what is stored. A golden file that changes is a new format: see cas/FORMAT.md.
+
+FILMCAN_GOLDEN=write writes them anew.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cas.blobs import BlobRow
+from cas.collect import OrphanRow
+from cas.committer import Position
+from cas.digest import sums_of
+from cas.home import Home
+from cas.index import Index, Meta, Table
+from cas.journal import HEADER, Event, Journal, pack
+from cas.link import Seal
+from cas.store import Sha256Row
+from tests.faulty import QuickSystem
+from views.entry import Entry, Kind
+from views.tree import AliasRow, NumberRow, ParentRow, ProjectRow, TrashRow, UseRow, entry_key, pack_id
+
+HERE = Path(__file__).parent
+AT_NS = 1_790_000_000_123_456_789
+SUMS = sums_of(b"film")
+ENTRY = Entry(
+    17, Kind.FILE, "Ünï.mov", AT_NS, AT_NS - 1, 4, SUMS.digest.raw, AT_NS, "dav", False, "", Seal(99, 4, AT_NS),
+    {"{DAV:}x": "<x/>"},
+)  # fmt: skip
+KEY = entry_key(16, ENTRY.name)
+ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
+    "blobs": (SUMS.digest.raw, BlobRow(4, SUMS.sha256, AT_NS, AT_NS, Seal(99, 4, AT_NS), {"md5": bytes(16)}, 1)),
+    "sha256s": (SUMS.sha256, Sha256Row(SUMS.digest.raw)),
+    "entries": (KEY, ENTRY),
+    "uses": (SUMS.digest.raw + KEY, UseRow()),
+    "parents": (pack_id(16), ParentRow(entry_key(1, "P1-Film"))),
+    "projects": (pack_id(16), ProjectRow(b"p1-film\0P1-Film", "careful", AT_NS, 2, 3)),
+    "aliases": (b"film\0Film", AliasRow(16, "Film")),
+    "trashed": (b"17-a\x0017-a", TrashRow("P1-Film/a", AT_NS, "2026-09-21")),
+    "numbers": (b"next id", NumberRow(18)),
+    "meta": (b"applied", Meta(7)),
+    "positions": (b"manifest", Position(7)),
+    "orphans": (SUMS.digest.raw, OrphanRow(AT_NS, 2, AT_NS)),
+}
+
+
+def compare(name: str, found: bytes) -> None:
+    path = HERE / name
+    if os.environ.get("FILMCAN_GOLDEN") == "write":
+        path.write_text(found.hex(" ", 4) + "\n")
+    assert found == bytes.fromhex(path.read_text())
+
+
+def journal_event() -> Event:
+    key, row = ROWS["entries"]
+    facts = {"path": "P1-Film/Ünï.mov", "id": 17, "known": False, "replaced": None}
+    return Event(
+        7, AT_NS, "put", facts, [("entries", key, b"\x01" + msgspec.msgpack.encode(row)), ("aliases", b"k", None)]
+    )
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_of_every_table(name: str, tmp_path: Path) -> None:
+    key, row = ROWS[name]
+    table: Table[msgspec.Struct] = Table(name, type(row), 1, True, False, None)
+    sealed = table.seal(key, table.pack(row))
+    compare(f"{name}.hex", key + b"|" + sealed)
+    assert table.open(key, sealed) == row
+
+
+def test_every_table_is_here(tmp_path: Path) -> None:
+    from views.library import Library
+
+    library = Library(tmp_path / "root", QuickSystem())
+    assert set(library.store.index.tables) == set(ROWS)
+    library.close()
+
+
+def test_a_record_of_the_journal() -> None:
+    compare("journal-record.hex", pack(journal_event()))
+
+
+def test_a_segment_of_the_journal(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    journal = Journal(QuickSystem(), fd)
+    journal.write([msgspec.structs.replace(journal_event(), seq=1)])
+    journal.close()
+    (segment,) = tmp_path.iterdir()
+    data = segment.read_bytes()
+    assert segment.name == "000000000001.log"
+    compare("journal-header.hex", data[: HEADER.size])
+    assert not data.rstrip(b"\0")[HEADER.size + len(pack(journal_event())) :]
+    os.close(fd)
+
+
+def test_the_format_file(tmp_path: Path) -> None:
+    class Certain(QuickSystem):
+        def token(self) -> str:
+            return "0123456789abcdef"
+
+    home = Home(tmp_path / "root", Certain())
+    found = (tmp_path / "root" / ".filmcan" / "FORMAT").read_bytes()
+    assert found == b'{\n  "format": 1,\n  "root_id": "0123456789abcdef0123456789abcdef"\n}\n'
+    home.close()
+
+
+def test_an_index_is_a_file_of_lmdb_0_9(tmp_path: Path) -> None:
+    Index(tmp_path / "index").close()
+    data = (tmp_path / "index" / "data.mdb").read_bytes()
+    assert data[16:24] == bytes.fromhex("dec0efbe01000000")  # magic, data version 1
