@@ -101,7 +101,7 @@ class Folder:
         if target is not None and not (same or over):
             self.set_aside(acts, to_folders, to_name)
         self._system.rename(fd, name, to_fd, to_name)
-        if same and stat.st_nlink > 1 and (folders, name) != (to_folders, to_name):
+        if same and (folders, name) != (to_folders, to_name) and name in (entry.name for entry in self._system.scan(fd)):
             self._system.unlink(fd, name)  # rename(2) does nothing when both names are links of one inode
         if modes.S_ISDIR(stat.st_mode):
             acts.forget_folders()
