@@ -6,6 +6,7 @@ CasError
 ├── ChecksumWrong        the bytes are not the ones the sender meant
 ├── BlobUnknown          no such content here
 ├── BlobDamaged          the bytes on disk no longer match their name
+├── TooLarge             more bytes than are taken at once
 ├── NoSpace              the disk is full, or would be
 ├── Degraded             the store lost its faith in the disk; reads go on
 ├── LockHeld             another process has this root open
@@ -50,6 +51,13 @@ class BlobDamaged(CasError):
     def __init__(self, digest: str, why: str) -> None:
         self.digest, self.why = digest, why
         super().__init__(f"the stored bytes of {digest} are not whole ({why}); upload the file again to heal it")
+
+
+class TooLarge(CasError):
+    def __init__(self, size_bytes: int, most_bytes: int) -> None:
+        self.size_bytes, self.most_bytes = size_bytes, most_bytes
+        most = f"{most_bytes >> 20} MiB" if most_bytes and most_bytes % (1 << 20) == 0 else f"{most_bytes} bytes"
+        super().__init__(f"the file is larger than {most}, the most that is taken here; nothing was stored")
 
 
 class NoSpace(CasError):

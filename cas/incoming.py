@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from cas.digest import Buffer, Hasher, Sums
-from cas.errors import BodyIncomplete, ChecksumWrong, NoSpace
+from cas.errors import BodyIncomplete, ChecksumWrong, NoSpace, TooLarge
 from cas.state import State
 from cas.system import FAILING, FULL, System
 
@@ -29,16 +29,19 @@ class Incoming:
         state: State,
         *,
         expected_bytes: int | None = None,
+        most_bytes: int | None = None,
         extra: Iterable[str] = (),
     ) -> None:
         """Stage in `folder` (`.filmcan/incoming`, a descriptor that outlives this).
 
         mark             see System.write_out
         expected_bytes   what the sender announced, or None; finish compares
+        most_bytes       the size it may grow to, or None; one byte more is TooLarge
         extra            further sums wanted, of `digest.EXTRA_KINDS`
         """
         self._system, self._folder, self._mark, self._state = system, folder, mark, state
-        self.expected_bytes = expected_bytes
+        self.expected_bytes, self._most_bytes = expected_bytes, most_bytes
+        self._check_size(expected_bytes or 0)
         self.name: str | None = None
         self.fd: int | None = None
         with self._told():
@@ -51,9 +54,17 @@ class Incoming:
         self.size_bytes = 0
         self.sums: Sums | None = None
 
+    def _check_size(self, size_bytes: int) -> None:
+        if self._most_bytes is not None and size_bytes > self._most_bytes:
+            raise TooLarge(size_bytes, self._most_bytes)
+
     def write(self, data: Buffer) -> None:
-        """Take the next bytes. Best in whole pieces of 1 MiB: each call is one system call and one round of hashing."""
+        """Take the next bytes. Best in whole pieces of 1 MiB: each call is one system call and one round of hashing.
+
+        Raises TooLarge, NoSpace, Degraded.
+        """
         assert self.fd is not None and self.sums is None, "an Incoming takes bytes only until it is finished or abandoned"
+        self._check_size(self.size_bytes + len(data))
         with self._told():
             self._system.write(self.fd, data)
         self._hasher.update(data)

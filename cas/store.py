@@ -215,13 +215,20 @@ class Store:
             used = self.index.meta.get(txn, USED)
         return used.value if used else 0
 
-    def receive(self, expected_bytes: int | None = None, extra: Iterable[str] = ()) -> Incoming:
-        """A new Incoming. Degraded when the store only reads, NoSpace when `expected_bytes` cannot fit."""
+    def receive(
+        self, expected_bytes: int | None = None, extra: Iterable[str] = (), *, most_bytes: int | None = None
+    ) -> Incoming:
+        """A new Incoming. Degraded when the store only reads, NoSpace when `expected_bytes` cannot fit.
+
+        most_bytes   of this body; TooLarge at once when more is announced, else as soon as more arrives
+        """
         self.state.check()
         if (available := self.available_bytes()) < (expected_bytes or 1):
             raise NoSpace(expected_bytes or 1, available)
-        home = self.home
-        return Incoming(self.system, home.incoming, home.mark, self.state, expected_bytes=expected_bytes, extra=extra)
+        return Incoming(
+            self.system, self.home.incoming, self.home.mark, self.state,
+            expected_bytes=expected_bytes, most_bytes=most_bytes, extra=extra,
+        )  # fmt: skip
 
     def find_on_disk(self, folder: int, name: str, extra: Iterable[str] = ()) -> Found:
         """Hash a file where it lies, for adoption. FileBusy when somebody writes to it; close the descriptor it carries."""

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 DAV = "/dav"
 WELCOME = "filmcan serves WebDAV at /dav/; README.md tells how to connect.\n"
 
-if TYPE_CHECKING:
-    pass
-
 
 @contextmanager
 def open_library(settings: Settings, system: System | None = None) -> Iterator[Library]:
     """The library of the root with what follows its journal, closed at the end. LockHeld, RootUnfit."""
-    options = Options(refuse_clashes=settings.case_collisions == "refuse", reserve_bytes=settings.reserve_bytes)
+    options = Options(
+        refuse_clashes=settings.case_collisions == "refuse",
+        reserve_bytes=settings.reserve_bytes,
+        max_upload_bytes=settings.max_upload_bytes,
+    )
     library = Library(settings.root, system or System(), options)
     try:
         followers = FollowerThread(library.store, [Manifest(library.store, library.tree)]).start()
@@ -53,23 +54,17 @@ def make_server(library: Library, settings: Settings) -> Server:
         tls_cert=str(settings.tls_cert) if settings.tls_cert else None,
         tls_key=str(settings.tls_key) if settings.tls_key else None,
     )
-    return Server(mounted(DavApp(library), settings.max_upload_bytes), settings.address, settings.port, options)
+    return Server(mounted(DavApp(library)), settings.address, settings.port, options)
 
 
-def mounted(dav: DavApp, most_bytes: int | None = None) -> WSGIApplication:
-    """WebDAV under /dav/, its parent at /, and one sentence for people who come with a browser.
-
-    most_bytes  of one upload; None for any
-    """
-    from tools.bounded import bound_upload
-
+def mounted(dav: DavApp) -> WSGIApplication:
+    """WebDAV under /dav/, its parent at /, and one sentence for people who come with a browser."""
     at_root = dav.root_methods()
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path == DAV or path.startswith(f"{DAV}/"):
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = DAV, path.removeprefix(DAV)
-            bound_upload(environ, most_bytes)
             return dav(environ, start_response)
         if path == "/" and method in at_root:
             return at_root[method](environ, start_response)

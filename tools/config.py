@@ -181,7 +181,7 @@ class Settings:
     max_upload_mb: int = setting(
         Kind("whole number", _whole(0)),
         0,
-        "Largest file that is taken, in MiB; 0 means no limit.",
+        "Largest file that is taken over the network, in MiB; 0 means no limit.",
         also=("MEDIA_SYNC_MAX_UPLOAD_MB",),
     )
     cors_origins: tuple[str, ...] = setting(

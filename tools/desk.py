@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import sys
@@ -67,10 +68,13 @@ class Desk:
 
     @contextmanager
     def library(self) -> Iterator[Library]:
-        """The library of the root, opened for this command alone; Refused when a server has it open."""
+        """The library of the root, opened for this command alone; LockHeld when a server has it open.
+
+        The limit on uploads is for those who send, not for the person at the machine.
+        """
         from tools.assemble import open_library
 
-        with open_library(self.settings) as library:
+        with open_library(dataclasses.replace(self.settings, max_upload_mb=0)) as library:
             yield library
 
     @contextmanager

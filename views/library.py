@@ -29,12 +29,14 @@ SUMS_WANTED = ("sha1", "md5")
 class Options:
     """How one source behaves.
 
-    refuse_clashes   refuse names that differ only by case from one that is there; always so where the disk ignores case
-    reserve_bytes    free space uploads leave alone; None for the smaller of 2 GiB and 1 %
+    refuse_clashes     refuse names that differ only by case from one that is there; always so where the disk ignores case
+    reserve_bytes      free space uploads leave alone; None for the smaller of 2 GiB and 1 %
+    max_upload_bytes   the largest body `receive` takes; None or 0 for any
     """
 
     refuse_clashes: bool = False
     reserve_bytes: int | None = None
+    max_upload_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Library:
 
     def __init__(self, root: Path, system: System | None = None, options: Options = Options()) -> None:
         """Open a root, making it if need be, and bring its index up to date. LockHeld, RootUnfit, FormatUnknown."""
+        self._most_bytes = options.max_upload_bytes or None
         self.store = Store(root, system, reserve_bytes=options.reserve_bytes)
         try:
             self.tree = Tree(self.store.index)
@@ -171,8 +174,8 @@ class Library:
     # changing
 
     def receive(self, expected_bytes: int | None = None, extra: Iterable[str] = ()) -> Incoming:
-        """Begin to take bytes in. NoSpace, Degraded."""
-        return self.store.receive(expected_bytes, extra)
+        """Begin to take bytes in. TooLarge by what is announced here, or while more arrives; NoSpace, Degraded."""
+        return self.store.receive(expected_bytes, extra, most_bytes=self._most_bytes)
 
     def put(
         self, path: str, body: Incoming, *, modified_ns: int | None = None, writer: str = "", via: str = "dav",

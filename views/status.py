@@ -20,6 +20,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     cas.ChecksumWrong: (400, "Bad Request"),
     cas.BlobUnknown: (404, "Not Found"),
     cas.BlobDamaged: (500, "Internal Server Error"),
+    cas.TooLarge: (413, "Content Too Large"),
     cas.NoSpace: (507, "Insufficient Storage"),
     cas.Degraded: (503, "Service Unavailable"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -74,8 +75,19 @@ def test_an_upload_past_the_limit_is_refused_and_leaves_nothing(tmp_path: Path, 
         assert put(port, "/dav/fits.mov", body(2))[0] == 201
         status, said = put(port, "/dav/large.mov", body(3))
         assert status == 413 and b"2 MiB" in said
+        assert put(port, "/dav/fits.mov", body(3))[0] == 413  # and what was there stays
     assert {path.name for path in root.iterdir()} == {".filmcan", "fits.mov"}
+    assert (root / "fits.mov").stat().st_size == 2 << 20
     assert list((root / ".filmcan/incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("told", ["Content-Length: 3000000", "Transfer-Encoding: chunked\r\nX-Expected-Entity-Length: 3000000"])
+def test_an_upload_that_announces_too_much_is_refused_before_it_is_asked_for(tmp_path: Path, told: str) -> None:
+    with served(load({"root": tmp_path, "port": 0, "max_upload_mb": 2}, environ={})) as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client.sendall(f"PUT /dav/a.mov HTTP/1.1\r\nHost: a\r\n{told}\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+    assert not (tmp_path / "a.mov").exists()
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="makes a certificate with openssl")

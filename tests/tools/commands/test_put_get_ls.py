@@ -26,6 +26,14 @@ def test_what_is_put_is_got_back_byte_for_byte_with_its_time(filmcan: Filmcan, c
     assert (tmp_path / "back.mov").stat().st_mtime_ns == clip.stat().st_mtime_ns
 
 
+def test_the_limit_on_uploads_does_not_hold_for_the_person_at_the_machine(
+    filmcan: Filmcan, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FILMCAN_MAX_UPLOAD_MB", "1")
+    assert clip.stat().st_size > 1 << 20
+    assert filmcan("put", clip, "P1-A/one.mov").code == 0
+
+
 def test_a_clip_put_twice_is_known_and_lies_once(filmcan: Filmcan, clip: Path, root: Path) -> None:
     first = filmcan("put", clip, "P1-A/one.mov", "--json").json
     second = filmcan("put", clip, "P1-A/two.mov", "--json").json
