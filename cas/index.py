@@ -90,7 +90,7 @@ class Table(Generic[Row]):
         return int(txn.raw.stat(self.handle)["entries"])
 
     def put(self, txn: WriteTxn, key: bytes, row: Row) -> None:
-        txn.apply(self, key, self.pack(row))
+        txn.apply(self, key, self.pack(row), row)
 
     def delete(self, txn: WriteTxn, key: bytes) -> None:
         txn.apply(self, key, None)
@@ -116,8 +116,11 @@ class WriteTxn(ReadTxn):
         self._done: list[tuple[Table[Any], bytes, bytes | None, bytes | None]] = []  # table, key, before, after (sealed)
         self._noted: list[RawRow] = []
 
-    def apply(self, table: Table[Any], key: bytes, packed: bytes | None) -> None:
-        """Set (or with None remove) a row, note it if its table is journaled, derive what follows from it."""
+    def apply(self, table: Table[Any], key: bytes, packed: bytes | None, row: Any = None) -> None:
+        """Set (or with None remove) a row, note it if its table is journaled, derive what follows from it.
+
+        row   the record in `packed`, if it is at hand
+        """
         before = self.raw.get(key, db=table.handle)
         before = None if before is None else bytes(before)
         after = None if packed is None else table.seal(key, packed)
@@ -129,7 +132,7 @@ class WriteTxn(ReadTxn):
             self._noted.append((table.name, key, packed))
         if table.derive is not None:
             old = None if before is None else table.open(key, before)
-            table.derive(self, key, old, None if packed is None else table.unpack(packed))
+            table.derive(self, key, old, row if row is not None or packed is None else table.unpack(packed))
 
     def _write(self, table: Table[Any], key: bytes, value: bytes | None) -> None:
         try:

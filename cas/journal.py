@@ -303,13 +303,13 @@ class Journal:
     def after(self, seq: int) -> Iterator[Event]:
         """Every published event with a number above `seq`, in order. Damage met on the way is noted and stepped over."""
         with self._news:
-            recent, last = list(self._recent), self.last_seq
-        if seq >= last:
-            return
-        if not recent or recent[0].seq > seq + 1:
+            last, count = self.last_seq, self.last_seq - seq
+            at_hand = 0 < count <= len(self._recent) and self._recent[-count].seq == seq + 1
+            recent = [self._recent[-place] for place in range(count, 0, -1)] if at_hand else []
+        if at_hand or count <= 0:
+            yield from recent
+        else:
             yield from self._from_disk(seq, last)
-            return
-        yield from (event for event in recent if event.seq > seq)
 
     def _from_disk(self, seq: int, last: int) -> Iterator[Event]:
         names = self.segments()

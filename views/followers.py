@@ -24,7 +24,7 @@ from cas.store import Store
 
 log = logging.getLogger("filmcan.followers")
 BATCH_EVENTS = 1000  # then what waits is tended, and a stop is heard
-GATHER_S = 0.02  # after news, so that under load one round serves many events
+GATHER_S = 0.1  # for each event alone, waking up cost 90 µs of the time that uploads need
 IDLE_S = 0.25  # how late a stop may be heard
 SAVE_EVERY_S = 5.0  # a saved position is a commit; what happened since is read again after a crash
 RETRY_S = 5.0
