@@ -6,6 +6,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from blake3 import blake3
@@ -123,6 +124,11 @@ def sums_of(data: Buffer) -> Sums:
 def tag(data: Buffer) -> bytes:
     """TAG_BYTES that stand for `data` where the data itself is too long: the first bytes of its BLAKE3."""
     return blake3(data).digest(TAG_BYTES)
+
+
+def tag_of_file(path: Path) -> str:
+    """What stands for the whole content of a file; all cores read it through a map (3 GB/s)."""
+    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest(TAG_BYTES)
 
 
 EMPTY = sums_of(b"")

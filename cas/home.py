@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from cas.digest import tag_of_file
 from cas.errors import FormatUnknown, LockHeld, RootUnfit
 from cas.layout import FORMAT, HOME, PLACES, Layout
 from cas.system import System
@@ -90,9 +91,17 @@ class Home:
         return str(said.get("root_id", ""))
 
     def index_survived(self) -> bool:
-        """Was the index synced at the end of the last session, or has the machine not lost its memory since?"""
+        """Is the index byte for byte as the last session left it, or has the machine kept its memory since?"""
         said = (self.read_small("session") or b"").decode(errors="replace").strip()
-        return said == CLEAN or (said != "" and said == self._system.boot_id())
+        if said.startswith(CLEAN):
+            return said == self._clean()
+        return said != "" and said == self._system.boot_id()
+
+    def _clean(self) -> str:
+        try:
+            return f"{CLEAN} {tag_of_file(self.layout.index / 'data.mdb')}"
+        except OSError:
+            return ""
 
     def begin_session(self) -> None:
         """From now on the index is only believed while the machine keeps its memory."""
@@ -100,7 +109,7 @@ class Home:
 
     def end_session(self) -> None:
         """The index was synced and nothing will change it any more."""
-        self._say_session(CLEAN)
+        self._say_session(self._clean())
 
     def _say_session(self, text: str) -> None:
         self.replace(self.home, "session", f"{text}\n".encode(), 0o600, lasting=True)

@@ -3,7 +3,7 @@
     <root>/                          project folders, loose files: what people and other programs see
       .filmcan/                      0700
         FORMAT                       format number, root id
-        session                      "clean", or the boot during which the index was last open
+        session                      "clean" and a sum of the index, or the boot during which it was last open
         lock                         held with flock while a process has the root open
         blobs/<aa>/<62 hex>          0444, the content whose BLAKE3 digest is aa + 62 hex
         incoming/                    staged bytes; empty at rest

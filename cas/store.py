@@ -120,7 +120,7 @@ class Store:
     def _open_index(self) -> Index:
         """The index, if it can be believed; else an empty one, which `catch_up` fills from the journal."""
         if not self.home.index_survived() and self.layout.index.exists():
-            log.warning("the machine went down while the index was open; it is made anew from the journal")
+            log.warning("the index is not as filmcan left it (the machine went down, or the disk lost it) and is made anew")
             self._discard_index()
         try:
             index = Index(self.layout.index, map_bytes=self._map_bytes)

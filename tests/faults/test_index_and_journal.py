@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -87,7 +88,30 @@ def test_an_index_that_is_gone_or_garbage_is_made_again(
         put(library, f"{FILM}/next", b"next")
 
 
-def test_an_index_cut_short_does_not_end_the_process(root: Path, filled: list[tuple[str, bytes, bytes]]) -> None:
+@pytest.mark.parametrize("seed", range(30))
+def test_an_index_that_rotted_after_a_good_end_is_not_believed(
+    root: Path, filled: list[tuple[str, bytes, bytes]], seed: int
+) -> None:
+    """LMDB would answer wrongly, or end the process, with pages that are flipped, zeroed or swapped."""
+    chance, path = random.Random(seed), index_of(root) / "data.mdb"
+    data = bytearray(path.read_bytes())
+    one, other = (slice(page * 4096, page * 4096 + 4096) for page in chance.sample(range(2, len(data) // 4096), 2))
+    if seed % 3 == 0:
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    elif seed % 3 == 1:
+        data[one] = bytes(4096)
+    else:
+        data[one], data[other] = data[other], data[one]
+    path.write_bytes(data)
+    with closing(opened(root)) as library:
+        assert rows(library) == filled
+        put(library, f"{FILM}/next", b"next")
+
+
+@pytest.mark.parametrize("ended", ["well", "killed"])
+def test_an_index_cut_short_does_not_end_the_process(
+    root: Path, filled: list[tuple[str, bytes, bytes]], ended: str
+) -> None:
     data = index_of(root) / "data.mdb"
     program = (
         "import sys, pathlib; from views.library import Library;"
@@ -96,8 +120,10 @@ def test_an_index_cut_short_does_not_end_the_process(root: Path, filled: list[tu
     place = Path(__file__).parents[2]
     for pages in range(2, data.stat().st_size // 4096, 4):
         os.truncate(data, pages * 4096)
-        ended = subprocess.run([sys.executable, "-c", program, root], cwd=place, capture_output=True, text=True)
-        assert (ended.returncode, ended.stdout) == (0, "5\n"), ended.stderr
+        if ended == "killed":
+            (root / ".filmcan" / "session").write_text(QuickSystem().boot_id())
+        run = subprocess.run([sys.executable, "-c", program, root], cwd=place, capture_output=True, text=True)
+        assert (run.returncode, run.stdout) == (0, "5\n"), run.stderr
 
 
 def test_an_older_index_catches_up(root: Path, filled: list[tuple[str, bytes, bytes]]) -> None:
