@@ -13,11 +13,13 @@ from davfront.props import SECOND_NS, http_date
 from davfront.upload import Promise
 from views.edit import Placed
 
+ON_ITS_WAY_BYTES = 1 << 20  # as much as the server drops after an early answer without closing the connection
+
 
 def put(share: Share, request: Request) -> Response:
     """Store the body under the path. Until the answer is 201 or 204, what was there before is still there."""
     promise = Promise.from_environ(request.environ)
-    _check_early(share, request)
+    _check_early(share, request, promise)
     with share.library.receive(promise.expected_bytes, promise.extra) as body:
         upload.pour(request.environ["wsgi.input"], body, share.buffers)
         body.finish(modified_ns=promise.modified_ns)
@@ -33,15 +35,19 @@ def put(share: Share, request: Request) -> Response:
     return _answer(request, promise, placed)
 
 
-def _check_early(share: Share, request: Request) -> None:
-    """Refuse before the first byte is read: until then no `100 Continue` has been sent, and nothing needs to be."""
+def _check_early(share: Share, request: Request, promise: Promise) -> None:
+    """Refuse before the first byte is read: until then no `100 Continue` has been sent, and nothing needs to be.
+
+    A small body that nobody waits with is on its way already: the decision inside the commit, which counts, is enough for it.
+    """
     if request.slash:
         entry = share.library.find(request.path)
         if entry is not None and entry.is_folder:
             raise DavError(405, "A folder cannot be written to.", headers=[allow(ON_FOLDER)])
         raise DavError(409, "A URL that ends with a slash names a folder; use MKCOL for that.")
-    share.permit(request, share.library.find, Touch(request.path))
-    share.admit_file(request.path)
+    if promise.expected_bytes is None or promise.expected_bytes > ON_ITS_WAY_BYTES or "HTTP_EXPECT" in request.environ:
+        share.permit(request, share.library.find, Touch(request.path))
+        share.admit_file(request.path)
 
 
 def _answer(request: Request, promise: Promise, placed: Placed) -> Response:
