@@ -29,7 +29,7 @@ O_TMPFILE = getattr(os, "O_TMPFILE", 0)
 F_FULLFSYNC = 51  # macOS: fsync leaves the data in the drive's cache, this does not (fcntl(2) on macOS)
 F_SETLEASE, F_UNLCK, F_RDLCK = 1024, 2, 0  # linux/fcntl.h
 FICLONE = 0x40049409  # linux/fs.h
-ONE_LOG = {"ext3", "ext4", "xfs"}
+ONE_LOG = {"ext3", "ext4"}  # and XFS, which always has its log
 SYNC_FILE_RANGE_WRITE = 2  # start write-back, do not wait (sync_file_range(2))
 SYNC_FILE_RANGE_ALL = 7  # write, and wait until the disk has it
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -208,7 +208,7 @@ class System:
         """The device of `mark`, if its file system keeps name changes in one ordered log. Asked once for each device."""
         device = os.fstat(mark).st_dev
         if device not in self._ordered:
-            self._ordered[device] = file_system(device) in ONE_LOG
+            self._ordered[device] = keeps_one_log(device)
         return device if self._ordered[device] else None
 
     _ordered: ClassVar[dict[int, bool]] = {}
@@ -275,6 +275,15 @@ class System:
             yield fd
         finally:
             os.close(fd)
+
+
+def keeps_one_log(device: int) -> bool:
+    """Does this file system write all changes of names to one log, in order? An ext4 made without its journal does not."""
+    kind = file_system(device)
+    if kind not in ONE_LOG:
+        return kind == "xfs"
+    name = os.path.basename(os.path.realpath(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"))
+    return Path("/sys/fs/ext4", name, "journal_task").exists()
 
 
 def file_system(device: int) -> str:
