@@ -198,6 +198,10 @@ class Store:
         )
         self.journal.begin_anew(events, self.home.incoming)
 
+    def note_address(self, url: str) -> None:
+        """Tell whoever finds the root locked where it can be reached."""
+        self.home.note_address(url)
+
     @property
     def damage(self) -> list[Damage]:
         """Stretches of the journal that could not be read."""

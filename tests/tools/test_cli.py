@@ -116,7 +116,7 @@ def test_an_open_root_is_refused_with_the_way_to_reach_it(filmcan: Filmcan, root
 
     library = Library(root)
     try:
-        library.store.home.note_address("http://127.0.0.1:8787/dav/")
+        library.store.note_address("http://127.0.0.1:8787/dav/")
         said = filmcan("ls")
     finally:
         library.close()

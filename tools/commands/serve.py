@@ -71,7 +71,7 @@ def command(desk: Desk) -> int:
             raise Refused(_why_not(settings, error)) from error
         try:
             urls = addresses(settings, server.port)
-            library.store.home.note_address(urls[0])
+            library.store.note_address(urls[0])
             _welcome(desk, library.root, urls)
             for stretch in library.store.damage:
                 desk.warn(f"the journal is damaged ({in_words(stretch)}); stop, then run `filmcan verify`")

@@ -52,7 +52,7 @@ def test_a_port_in_use_is_a_problem_unless_filmcan_uses_it(
         monkeypatch.setenv("FILMCAN_PORT", str(other.getsockname()[1]))
         assert findings(filmcan)["port"]["state"] == "problem"
         library = Library(root)
-        library.store.home.note_address("http://127.0.0.1:1/dav/")
+        library.store.note_address("http://127.0.0.1:1/dav/")
         try:
             found = findings(filmcan)["port"]
         finally:
