@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from cas.digest import Buffer, Hasher, Sums
@@ -10,8 +10,11 @@ from cas.errors import BodyIncomplete, ChecksumWrong, NoSpace, TooLarge
 from cas.state import State
 from cas.system import FAILING, FULL, System
 
+READ_BYTES = 1 << 20
 WRITEBACK_BYTES = 32 << 20  # durability reference §3 step 2: the last sync of a 5 GiB file then takes a fraction of a second
 READ_ONLY = 0o444
+
+Took = Callable[[int], None]  # hears of every block that was read, with its size; what it raises ends the work
 
 
 class Incoming:
@@ -52,6 +55,7 @@ class Incoming:
         self._hasher = Hasher(extra)
         self._flushed_bytes = 0
         self.size_bytes = 0
+        self.shares_blocks = False
         self.sums: Sums | None = None
 
     def _check_size(self, size_bytes: int) -> None:
@@ -72,6 +76,38 @@ class Incoming:
         if self.size_bytes - self._flushed_bytes >= WRITEBACK_BYTES:
             self._system.start_writeback(self.fd, self._flushed_bytes, self.size_bytes - self._flushed_bytes)
             self._flushed_bytes = self.size_bytes
+
+    def take_file(self, fd: int, took: Took | None = None) -> None:
+        """Take all bytes of an open file, as the only ones: its blocks are shared where the file system can do that
+        (`shares_blocks` tells), else they are copied. The file stays as it is. Raises as `write` does.
+
+        A file that is written meanwhile gives what it was at one moment when blocks are shared, else a mixture: compare its
+        time and size before and after.
+        """
+        assert self.fd is not None and not self.size_bytes, "a file is taken into an Incoming that is still empty"
+        self._check_size(self._system.fstat(fd).st_size)
+        self.shares_blocks = self._clone(fd)
+        source = self.fd if self.shares_blocks else fd
+        buffer = memoryview(bytearray(READ_BYTES))
+        while count := self._system.readinto(source, buffer, self.size_bytes):
+            if self.shares_blocks:
+                self._hasher.update(buffer[:count])
+                self.size_bytes += count
+            else:
+                self.write(buffer[:count])
+            if took is not None:
+                took(count)
+
+    def _clone(self, fd: int) -> bool:
+        """Share the blocks of another file; False where that cannot be, and nothing was done."""
+        assert self.fd is not None
+        try:
+            self._system.clone(fd, self.fd)
+        except OSError:
+            if self._system.fstat(self.fd).st_size:
+                self._system.truncate(self.fd, 0)  # it ended half-way
+            return False
+        return True
 
     def finish(self, *, modified_ns: int | None = None) -> Sums:
         """Check the length, set the time, bring the bytes to the disk: a name given now and made to last keeps them.
@@ -96,7 +132,10 @@ class Incoming:
     def _sync(self, fd: int) -> None:
         """Data before names. A failed sync is final, for the whole store: a second one would lie (fsync(2))."""
         try:
-            self._system.write_out(fd, self._mark)
+            if self.shares_blocks:
+                self._system.sync_file(fd)
+            else:
+                self._system.write_out(fd, self._mark)
         except OSError as error:
             if error.errno not in FULL:
                 self._state.degrade(f"received bytes could not be synced: {error}")

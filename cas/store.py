@@ -20,7 +20,7 @@ from cas.committer import APPLIED, Acts, Committer, Position
 from cas.digest import EMPTY, Digest, Hasher, Sums
 from cas.errors import BlobDamaged, BlobUnknown, NoSpace
 from cas.home import Home
-from cas.incoming import Incoming
+from cas.incoming import Incoming, Took
 from cas.index import MAP_BYTES, Index, IndexDamaged, Meta, ReadTxn, WriteTxn
 from cas.journal import Damage, Event, Journal
 from cas.link import WAYS, Seal, probe, seal_of
@@ -45,10 +45,22 @@ class Sha256Row(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Found:
-    """A file that lies on disk already, hashed where it lies; the descriptor is closed by `close`."""
+    """A file that lies on disk already, hashed where it lies and held open; end it with `close` or `with`."""
 
-    def __init__(self, fd: int, sums: Sums, seal: Seal) -> None:
+    def __init__(self, system: System, fd: int, sums: Sums, seal: Seal) -> None:
+        self._system = system
         self.fd, self.sums, self.seal = fd, sums, seal
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            self._system.close(fd)
+
+    def __enter__(self) -> Found:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class FileBusy(Exception):
@@ -234,28 +246,37 @@ class Store:
             expected_bytes=expected_bytes, most_bytes=most_bytes, extra=extra,
         )  # fmt: skip
 
-    def find_on_disk(self, folder: int, name: str, extra: Iterable[str] = ()) -> Found:
-        """Hash a file where it lies, for adoption. FileBusy when somebody writes to it; close the descriptor it carries."""
+    def near(self, folder: int) -> bool:
+        """May files in `folder` be linked to, as far as the system tells: is it on the same file system?"""
+        return self.system.fstat(folder).st_dev == self.system.fstat(self.home.blobs).st_dev
+
+    def find_on_disk(self, folder: int, name: str, extra: Iterable[str] = (), took: Took | None = None) -> Found:
+        """Hash a file where it lies, for adoption. FileBusy when somebody writes to it; close what is returned.
+
+        took   hears of every block that is read; what it raises ends the reading
+        """
         fd = self.system.open_read(folder, name)
         try:
             before = self.system.fstat(fd)
             if not stat_modes.S_ISREG(before.st_mode) or self.system.being_written(fd):
                 raise FileBusy(name)
-            sums = self._hash(fd, extra)
+            sums = self._hash(fd, extra, took)
             after = self.system.fstat(fd)
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or sums.size_bytes != after.st_size:
                 raise FileBusy(name)
             self.system.sync_file(fd)
-            return Found(fd, sums, Seal(after.st_ino, after.st_size, after.st_mtime_ns))
+            return Found(self.system, fd, sums, Seal(after.st_ino, after.st_size, after.st_mtime_ns))
         except BaseException:
             self.system.close(fd)
             raise
 
-    def _hash(self, fd: int, extra: Iterable[str] = ()) -> Sums:
+    def _hash(self, fd: int, extra: Iterable[str] = (), took: Took | None = None) -> Sums:
         hasher, buffer, offset = Hasher(extra), memoryview(bytearray(READ_BYTES)), 0
         while count := self.system.readinto(fd, buffer, offset):
             hasher.update(buffer[:count])
             offset += count
+            if took is not None:
+                took(count)
         return hasher.finish()
 
     # committing

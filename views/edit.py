@@ -30,13 +30,17 @@ SCAFFOLD: tuple[Folders, ...] = (("ingest",), ("ingest", "originals"), ("ingest"
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What came of a change: the entry as it is now, whether the name is new, whether the bytes were here before."""
+    """What came of a change: the entry as it is now, whether the name is new, whether the bytes were here before.
+
+    copied   a file that was to be linked from was copied: its folder cannot link to the store
+    """
 
     entry: Entry
     created: bool
     known: bool = False
     replaced: Digest | None = None
     path: str = ""
+    copied: bool = False
 
 
 class Editor:
@@ -439,12 +443,17 @@ class Editor:
 
     # following the disk: rows for what people did by hand
 
-    def adopt(self, acts: Acts, path: str, found: Found, source: tuple[int, str], *, via: str, in_place: bool) -> Placed:
+    def adopt(
+        self, acts: Acts, path: str, found: Found, source: tuple[int, str], *, via: str, in_place: bool,
+        guard: Guard | None = None, copied: Incoming | None = None,
+    ) -> Placed:  # fmt: skip
         """A row for a file that lies on disk, its bytes made a blob by linking from it.
 
         source     folder descriptor and name of the file; it must still be as it was `found`, else FileBusy
         in_place   the file lies at `path` itself and its name becomes (or stays) a link of the blob; otherwise one is made there
+        copied     the same bytes, where the store cannot be linked to; a file `in_place` then stays the file it is
         """
+        self._ask(acts, guard)
         spot = self._tree.spot(acts.txn, path)
         if spot.entry is not None and spot.entry.is_folder:
             raise IsAFolder(spot.path)
@@ -453,19 +462,21 @@ class Editor:
             raise FileBusy(path)
         if in_place and spot.entry is not None and self._folder.is_ours(acts, spot.folders, spot.entry.name, spot.entry):
             return Placed(spot.entry, False, known=True, path=spot.path)  # a request got here first
-        row, known = self._store.publish(acts, found, *source)
+        row, known = self._store.publish(acts, found, *source) if copied is None else self._store.publish(acts, copied)
         digest, old = found.sums.digest, spot.entry
         entry = self._entry_for(acts, spot, digest, row.size_bytes, "")
         entry = replace(entry, modified_ns=found.seal.modified_ns, arrived_ns=acts.at_ns, via=via)
         if not in_place:
             entry = replace(entry, own=self._show(acts, spot, digest))
+        elif copied is not None:
+            entry = replace(entry, own=found.seal)
         elif found.seal != row.seal:
             entry = replace(entry, own=self._folder.swap(acts, spot.folders, spot.stored_name, digest, found.seal))
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
         replaced = old.digest if old else None
         facts = self._facts(spot, entry, sha256=found.sums.sha256.hex(), known=known, replaced=replaced.hex if replaced else None)
         acts.tell("adopt", facts)
-        return Placed(entry, old is None, known, replaced, spot.path)
+        return Placed(entry, old is None, known, replaced, spot.path, copied is not None)
 
     def adopt_folder(self, acts: Acts, path: str) -> Placed:
         """A row for a folder that lies on disk; at the top it is a project and keeps its name."""

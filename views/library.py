@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from cas.collect import Collector
 from cas.committer import Acts
 from cas.digest import Digest
 from cas.incoming import Incoming
-from cas.store import Store
+from cas.store import FileBusy, Found, Store
 from cas.system import System
 from views import naming
 from views.edit import Editor, Guard, Placed
@@ -197,6 +198,38 @@ class Library:
                     acts, path, body, modified_ns=modified_ns, writer=writer, via=via, guard=guard
                 )
             )
+
+    def adopt(
+        self, path: str, folder: int, name: str, *, in_place: bool = False, via: str = "import", guard: Guard | None = None,
+        found: Found | None = None,
+    ) -> Placed:  # fmt: skip
+        """Give the bytes of a file that lies on disk the name `path`, by linking from it: it becomes the stored file, read-only.
+
+        Where its folder cannot link to the store, the bytes are copied and the file stays as it is (`Placed.copied`).
+
+        folder, name   a descriptor of the folder it lies in, and its name there
+        in_place       it lies at `path` itself
+        found          what `store.find_on_disk` said of it, when it was asked before; stays the caller's to close
+        raises         FileBusy when it is being written, or is not as it was found; else as put, OSError when links are refused
+        """
+        if found is None:
+            with self.store.find_on_disk(folder, name) as found:
+                return self.adopt(path, folder, name, in_place=in_place, via=via, guard=guard, found=found)
+
+        def change(acts: Acts, copied: Incoming | None = None) -> Placed:
+            source = folder, name
+            return self.edit.adopt(acts, path, found, source, via=via, in_place=in_place, guard=guard, copied=copied)
+
+        try:
+            return self.store.commit(change)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        with self.store.receive(found.sums.size_bytes) as body:
+            body.take_file(found.fd)
+            if body.finish(modified_ns=found.seal.modified_ns).digest != found.sums.digest:
+                raise FileBusy(name)
+            return self.store.commit(lambda acts: change(acts, body))
 
     def make_folder(self, path: str, *, guard: Guard | None = None) -> Placed:
         """A new folder; at the top a new project, numbered, with the name that was asked for going on to work."""

@@ -7,13 +7,12 @@ Applied twice, it does nothing the second time.
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from cas.store import FileBusy, Found
+from cas.store import FileBusy
 from views import media, naming
 from views.edit import Placed
 from views.errors import NameProblem
@@ -35,7 +34,6 @@ from views.scan import (
 log = logging.getLogger("filmcan.reindex")
 ORIGINALS = "ingest/originals"
 UNKNOWN_QUIET_S = 10.0  # durability reference §4, where the system cannot tell who writes
-COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,27 +195,7 @@ class _Worker:
     def _adopt(self, path: str) -> Placed:
         folders, _, name = path.rpartition("/")
         with self._store.system.folder(self._store.home.root, folders.split("/") if folders else ()) as fd:
-            found = self._store.find_on_disk(fd, name)
-            try:
-                return self._link_or_copy(path, found, fd, name)
-            finally:
-                self._store.system.close(found.fd)
-
-    def _link_or_copy(self, path: str, found: Found, fd: int, name: str) -> Placed:
-        """Link from the file; where its folder lies on another file system, copy the bytes and leave the file as it is."""
-        try:
-            return self._store.commit(
-                lambda acts: self._edit.adopt(acts, path, found, (fd, name), via="reindex", in_place=True)
-            )
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-        with self._library.receive(found.sums.size_bytes) as body:
-            buffer, offset = memoryview(bytearray(COPY_BYTES)), 0
-            while count := self._store.system.readinto(found.fd, buffer, offset):
-                body.write(buffer[:count])
-                offset += count
-            return self._library.put(path, body, modified_ns=found.seal.modified_ns, via="reindex")
+            return self._library.adopt(path, fd, name, in_place=True, via="reindex")
 
     def _look_into(self, step: Edited) -> None:
         """Read a blob that looks other than it should: touched only, or edited."""

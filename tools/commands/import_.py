@@ -11,19 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cas.link import Reflink
 from tools.commands.put import ensure_folder, read_in
 from tools.desk import DONE, FAILED, Desk, Refused, at_desk, count, human_size, sentence
 
 if TYPE_CHECKING:
-    from cas.committer import Acts
-    from cas.store import Found
     from tools.progress import Progress
     from views.edit import Guard, Placed
     from views.entry import Entry
@@ -31,15 +27,7 @@ if TYPE_CHECKING:
 
 HANDS = 8  # files read at once, so that a commit shares its syncs: 2,000 small files took 3.1 s with 2, 2.4 s with 8
 ORIGINALS = "ingest/originals"
-REFLINK = Reflink()
-CANNOT_SHARE = (
-    errno.EXDEV,
-    errno.EPERM,
-    errno.EMLINK,
-    errno.EOPNOTSUPP,
-    errno.EINVAL,
-    errno.ENOTTY,
-)  # then it is copied
+CANNOT_LINK = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)  # then it is copied
 MOST_SPELLINGS = 1000  # clip.mov, clip_1.mov, … before an import gives up on a name
 GENERATED = {"index.json", "_manifest", "_sources"}  # of a project folder that another program made
 
@@ -230,57 +218,40 @@ class _Import:
 
     def _store(self, item: Wanted, path: str, there: list[Entry]) -> tuple[Placed | None, int]:
         """In the cheapest safe way: the entry, None when one of `there` has these bytes; and the time of the file."""
-        store = self._library.store
-        folder = store.system.open_root(item.file.parent)
-        try:
-            if self._links:
-                return self._share(item, path, there, "linked", folder, item.file.name)
-            if not store.ways[REFLINK.name]:
-                return self._clone(item, path, there, folder)
-        except OSError as error:
-            if error.errno not in CANNOT_SHARE:
-                raise
-        finally:
-            store.system.close(folder)
+        if self._links:
+            system = self._library.store.system
+            folder = system.open_root(item.file.parent)
+            try:
+                if self._library.store.near(folder):
+                    return self._share(item, path, there, folder)
+            except OSError as error:
+                if error.errno not in CANNOT_LINK:
+                    raise
+            finally:
+                system.close(folder)
         return self._copy(item, path, there)
 
     def _copy(self, item: Wanted, path: str, there: list[Entry]) -> tuple[Placed | None, int]:
+        """A file of our own, which shares blocks with the original, where the disk can do that, until somebody writes there."""
         with read_in(self._library, item.file, self._took) as (body, modified_ns):
             if any(entry.digest == body.sums.digest for entry in there if body.sums):
                 return None, modified_ns
             placed = self._library.put(path, body, modified_ns=modified_ns, via="import", guard=_only_new(path))
-            self._used("copied", placed)
+            self._used("blocks shared" if body.shares_blocks else "copied", placed)
             return placed, modified_ns
 
-    def _clone(self, item: Wanted, path: str, there: list[Entry], folder: int) -> tuple[Placed | None, int]:
-        """A file of our own, which shares blocks with the original until somebody writes there: no bytes are copied."""
-        store = self._library.store
-        staged = store.system.token()
-        REFLINK.place(store.system, folder, item.file.name, store.home.incoming, staged)
-        try:
-            return self._share(item, path, there, "blocks shared", store.home.incoming, staged)
-        finally:
-            store.system.unlink(store.home.incoming, staged)
-
-    def _share(
-        self, item: Wanted, path: str, there: list[Entry], way: str, folder: int, name: str
-    ) -> tuple[Placed | None, int]:
-        """The file `name` in `folder` becomes the stored one; it is read for its digest and not written."""
-        store = self._library.store
-        found = store.find_on_disk(folder, name)
-        try:
-            placed = None
-            if not any(entry.digest == found.sums.digest for entry in there):
-                placed = store.commit(partial(self._adopt, path=path, found=found, folder=folder, name=name))
-                self._used(way, placed)
-        finally:
-            store.system.close(found.fd)
-        self._progress.advance(size_bytes=item.size_bytes)
-        return placed, found.seal.modified_ns
-
-    def _adopt(self, acts: Acts, path: str, found: Found, folder: int, name: str) -> Placed:
-        _only_new(path)(partial(self._library.tree.find, acts.txn))
-        return self._library.edit.adopt(acts, path, found, (folder, name), via="import", in_place=False)
+    def _share(self, item: Wanted, path: str, there: list[Entry], folder: int) -> tuple[Placed | None, int]:
+        """The file itself becomes the stored one; it is read for its digest and not written."""
+        with self._library.store.find_on_disk(folder, item.file.name, took=self._took) as found:
+            if any(entry.digest == found.sums.digest for entry in there):
+                return None, found.seal.modified_ns
+            try:
+                placed = self._library.adopt(path, folder, item.file.name, guard=_only_new(path), found=found)
+            except OSError:
+                self._progress.advance(size_bytes=-item.size_bytes)  # it is read once more, or fails
+                raise
+            self._used("copied" if placed.copied else "linked", placed)
+            return placed, found.seal.modified_ns
 
     def _used(self, way: str, placed: Placed) -> None:
         with self._turn:

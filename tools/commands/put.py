@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -95,7 +94,7 @@ def read_in(library: Library, file: Path, took: Callable[[int], None]) -> Iterat
     with file.open("rb", buffering=0) as source:
         before = os.fstat(source.fileno())
         with library.receive(before.st_size) as body:
-            pour(source, body, took)
+            body.take_file(source.fileno(), took)
             after = os.fstat(source.fileno())
             if (before.st_mtime_ns, body.size_bytes) != (after.st_mtime_ns, after.st_size):
                 raise Refused(f"{file} changed while it was read; try again when it is finished")
@@ -103,9 +102,9 @@ def read_in(library: Library, file: Path, took: Callable[[int], None]) -> Iterat
             yield body, before.st_mtime_ns
 
 
-def pour(source: BinaryIO | FileIO, body: Incoming, took: Callable[[int], None]) -> None:
+def _pour(source: BinaryIO, body: Incoming, took: Callable[[int], None]) -> None:
     buffer = memoryview(bytearray(BLOCK_BYTES))
-    while count := source.readinto(buffer):  # type: ignore[union-attr]
+    while count := source.readinto(buffer):  # type: ignore[attr-defined]
         body.write(buffer[:count])
         took(count)
 
@@ -116,7 +115,7 @@ def _store(library: Library, file: Path, path: str, progress: Progress) -> Place
 
     if file == STDIN:
         with library.receive() as body:
-            pour(sys.stdin.buffer, body, took)
+            _pour(sys.stdin.buffer, body, took)
             return library.put(path, body, via="import")
     with read_in(library, file, took) as (body, modified_ns):
         return library.put(path, body, modified_ns=modified_ns, via="import")

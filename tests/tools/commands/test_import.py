@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cas.store import Store
 from cas.system import System
 from tests.tools.conftest import Filmcan
 from tools.commands import import_
@@ -200,13 +202,29 @@ def test_moved_files_on_the_same_disk_are_not_copied(filmcan: Filmcan, card: Pat
     assert (root / "P1-CARD/ingest/originals/DCIM/100/A002.mov").stat().st_ino == inode
 
 
-def test_files_that_cannot_be_linked_are_copied(filmcan: Filmcan, card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crosses(*_: object, **__: object) -> None:
-        raise OSError(18, "Invalid cross-device link")
+@pytest.mark.parametrize("error", [errno.EXDEV, errno.EPERM], ids=errno.errorcode.get)
+def test_files_that_cannot_be_linked_are_copied(
+    filmcan: Filmcan, card: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    real = System.link
 
-    filmcan("project", "create", "P1-CARD")
-    monkeypatch.setattr(import_._Import, "_share", crosses)
+    def link(system: System, folder: int, name: str, to_folder: int, to_name: str) -> None:
+        if card in Path(os.readlink(f"/proc/self/fd/{folder}")).parents:
+            raise OSError(error, os.strerror(error))
+        real(system, folder, name, to_folder, to_name)
+
+    monkeypatch.setattr(System, "link", link)
     assert filmcan("import", "--link", card, "--json").json["ways"] == {"copied": 2, "known": 1}
+    assert (card / "DCIM/100/A001.mov").stat().st_mode & 0o200
+
+
+def test_files_on_another_disk_are_read_once_and_copied(
+    filmcan: Filmcan, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "near", lambda *_: False)
+    monkeypatch.setattr(Store, "find_on_disk", None)
+    assert filmcan("import", "--move", card, "--json").json["ways"] == {"copied": 2, "known": 1}
+    assert not (card / "DCIM/100/A001.mov").exists()
 
 
 def test_where_the_disk_can_share_blocks_nothing_is_copied(
