@@ -16,10 +16,12 @@ from cas.incoming import Incoming
 from cas.store import FileBusy, Found, Store
 from cas.system import System
 from views import naming
+from views.by_hand import ByHand
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
 from views.sums import LazySums
+from views.transfer import Transfer
 from views.tree import TOP, ProjectRow, Spot, Tree, pack_id
 
 LAZY_SUM_BYTES = 4 << 20  # sums nobody asked for yet are computed at once up to this size, 2 ms of SHA-1
@@ -93,6 +95,8 @@ class Library:
         self._lazy_sums = LazySums(self.store, SUMS_WANTED)
         refuse = options.refuse_clashes or ignores_case(self.store)
         self.edit = Editor(self.store, self.tree, refuse_clashes=refuse)
+        self.transfer = Transfer(self.store, self.tree, self.edit)
+        self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer)
 
     def close(self) -> None:
         """After the last request. Gives the root back."""
@@ -218,7 +222,7 @@ class Library:
 
         def change(acts: Acts, copied: Incoming | None = None) -> Placed:
             source = folder, name
-            return self.edit.adopt(acts, path, found, source, via=via, in_place=in_place, guard=guard, copied=copied)
+            return self.by_hand.adopt(acts, path, found, source, via=via, in_place=in_place, guard=guard, copied=copied)
 
         try:
             return self.store.commit(change)
@@ -242,7 +246,7 @@ class Library:
     def move(self, source: str, target: str, *, overwrite: bool = True, guard: Guard | None = None) -> Placed:
         """Another name or place for a file, a folder, a project: no content bytes are written."""
         return self.store.commit(
-            lambda acts: self.edit.move(acts, source, target, overwrite=overwrite, guard=guard)
+            lambda acts: self.transfer.move(acts, source, target, overwrite=overwrite, guard=guard)
         )
 
     def copy(
@@ -251,7 +255,7 @@ class Library:
         """A second name for a file, or a second folder with all in it (without, if not `members`): no content bytes are
         written."""
         return self.store.commit(
-            lambda acts: self.edit.copy(acts, source, target, overwrite=overwrite, members=members, guard=guard)
+            lambda acts: self.transfer.copy(acts, source, target, overwrite=overwrite, members=members, guard=guard)
         )
 
     def delete(self, path: str, *, guard: Guard | None = None) -> None:

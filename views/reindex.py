@@ -152,7 +152,7 @@ def apply(library: Library, plan: Plan, progress: Progress | None = None, *, qui
 
 class _Worker:
     def __init__(self, library: Library, quiet_s: float) -> None:
-        self._library, self._store, self._edit = library, library.store, library.edit
+        self._library, self._store, self._by_hand = library, library.store, library.by_hand
         self._quiet_s = quiet_s
         self.report = Report()
 
@@ -169,9 +169,9 @@ class _Worker:
     def _do(self, step: Step) -> None:
         match step:
             case NewProject() | NewFolder():
-                self._store.commit(lambda acts: self._edit.adopt_folder(acts, step.path))
+                self._store.commit(lambda acts: self._by_hand.adopt_folder(acts, step.path))
             case Renamed():
-                self._store.commit(lambda acts: self._edit.follow(acts, step.path, step.to))
+                self._store.commit(lambda acts: self._by_hand.follow(acts, step.path, step.to))
                 self.report.renamed.append(step)
             case NewFile():
                 self._wait_for_quiet(step.path, step.changed_ns)
@@ -180,7 +180,7 @@ class _Worker:
                 self._wait_for_quiet(step.path, step.changed_ns)
                 self._look_into(step)
             case Gone():
-                if self._store.commit(lambda acts: self._edit.forget(acts, step.path)):
+                if self._store.commit(lambda acts: self._by_hand.forget(acts, step.path)):
                     self.report.removed.append(step.path)
             case Relocation():
                 self._relocate(step)
@@ -206,7 +206,7 @@ class _Worker:
         if verdict.good:
             self._store.settle(old)
             return
-        self.report.edited += self._store.commit(lambda acts: self._edit.accept_edit(acts, old, verdict))
+        self.report.edited += self._store.commit(lambda acts: self._by_hand.accept_edit(acts, old, verdict))
 
     def _relocate(self, step: Relocation) -> None:
         folders = step.to.split("/")[:-1]

@@ -1,0 +1,252 @@
+"""Moving and copying names: files, folders, whole projects. No content byte is written.
+
+The order of work is that of `views.edit`. A folder that comes into being is built aside and put in place in one step.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from msgspec.structs import replace
+
+from cas.committer import Acts
+from cas.digest import Digest
+from cas.link import Seal
+from cas.store import Store
+from views import naming
+from views.edit import Editor, Guard, Placed
+from views.entry import Entry, Kind
+from views.errors import AlreadyThere, IntoItself, NameNotFound, NameReserved
+from views.folder import Folder, Folders
+from views.tree import TOP, ProjectRow, Spot, Tree, entry_key, pack_id
+
+
+class Transfer:
+    """Moves and copies, inside a change of the store."""
+
+    def __init__(self, store: Store, tree: Tree, edit: Editor) -> None:
+        self._store, self._tree, self._edit = store, tree, edit
+        self._folder = Folder(store)
+
+    # move
+
+    def move(self, acts: Acts, source: str, target: str, *, overwrite: bool, guard: Guard | None) -> Placed:
+        self._edit.ask(acts, guard)
+        src, entry = self._tree.found(acts.txn, source)
+        dst, there = self._target(acts, src, entry, target, overwrite)
+        moved = self._as_it_will_be(acts, src, entry, dst, there)
+        moved = replace(moved, own=self._move_on_disk(acts, src, entry, dst, there, moved))
+        if src.chain[:1] != dst.chain[:1]:
+            self._edit.count(acts, src, removed=self._edit.files_in(acts, entry))
+        self.move_rows(acts, src, entry, dst, moved)
+        final = self._tree.spot(acts.txn, "/".join((*dst.folders, moved.name)))
+        replaced = there.digest if there else None
+        acts.tell("move", {**self._edit.facts(dst, moved), "from": src.path, "replaced": replaced.hex if replaced else None})
+        return Placed(moved, there is None, replaced=replaced, path=final.path)
+
+    def _target(self, acts: Acts, src: Spot, entry: Entry, target: str, overwrite: bool) -> tuple[Spot, Entry | None]:
+        """Where a move or copy goes, and what will be replaced there; refused when it may not."""
+        dst = self._tree.spot(acts.txn, target)
+        there = dst.entry if dst.entry is not None and dst.entry.id != entry.id else None
+        below = any(folder.id == entry.id for folder in dst.chain)
+        above = there is not None and any(folder.id == there.id for folder in src.chain)
+        if not dst.name or not src.name or below or above:
+            raise IntoItself(src.path)
+        if there is not None and not overwrite:
+            raise AlreadyThere(dst.path)
+        self._edit.admit(acts.txn, dst, but=entry)
+        return dst, there
+
+    def _as_it_will_be(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None) -> Entry:
+        """The entry under its new name. Over a file it is an edit of that file: its birth and properties go on (Office saves)."""
+        hidden = dst.parent.hidden or naming.is_junk(dst.name)
+        moved = replace(entry, name=naming_of(entry, dst), hidden=hidden, own=None if hidden else entry.own)
+        if entry.is_folder:
+            number = naming.project_number(entry.name) if entry.kind is Kind.PROJECT else None
+            moved = self._folder_kind(acts, moved, dst, number)
+        elif there is not None and not there.is_folder:
+            moved = replace(moved, created_ns=there.created_ns, props={**there.props, **entry.props})
+        if entry.is_folder or src.chain[:1] == dst.chain[:1]:
+            return moved
+        return replace(moved, via="move", arrived_ns=acts.at_ns)
+
+    def _folder_kind(self, acts: Acts, moved: Entry, dst: Spot, number: int | None) -> Entry:
+        """A folder at the top is a project and has its number, its old one (`number`) if it can; anywhere else it is a folder."""
+        if not dst.at_top or moved.hidden:
+            return replace(moved, kind=Kind.FOLDER)
+        return replace(moved, kind=Kind.PROJECT, name=self._label(acts, dst, number, moved))
+
+    def _label(self, acts: Acts, dst: Spot, number: int | None, moved: Entry) -> str:
+        """The whole name of a project for the one that was asked for. Never the name of another, unless that is what `dst`
+        names."""
+        there = {moved.id, dst.entry.id if dst.entry else moved.id}
+        if naming.names_itself(dst.name):
+            name = naming.project_name(dst.name, set())
+            if self._is_taken(acts, name, there):
+                raise AlreadyThere(name)
+            return name
+        name = naming.project_name(dst.name, {(number or 1) - 1})
+        if number is None or self._is_taken(acts, name, there):
+            return self._edit.free_project_name(acts, dst.name)[0]
+        return name
+
+    def _is_taken(self, acts: Acts, name: str, but: set[int]) -> bool:
+        """Does this name at the top belong to something else, here or on disk?"""
+        entry = self._tree.child(acts.txn, TOP, name)
+        return entry.id not in but if entry is not None else self._folder.exists(acts, (), name)
+
+    def _move_on_disk(
+        self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None, moved: Entry
+    ) -> Seal | None:
+        """Returns the seal of the file where it is one of its own (Entry.own)."""
+        if there is not None and (there.is_folder or entry.is_folder):
+            self._edit.bury(acts, dst, there)
+            there = None
+        if entry.hidden and not moved.hidden:
+            return self._surface(acts, entry, dst, there, moved)
+        if not entry.hidden and moved.hidden:
+            self._submerge(acts, src, entry)
+        elif not entry.hidden:
+            own = self._rename(acts, src, entry, dst, there, moved)
+            if entry.kind is Kind.PROJECT and moved.kind is not Kind.PROJECT:
+                self._retire(acts, (*dst.folders, moved.name))
+            return own
+        return None
+
+    def _retire(self, acts: Acts, folders: Folders) -> None:
+        """A project became a folder of another: what was generated for it is set aside, or it would look like footage."""
+        for name in naming.GENERATED:
+            self._folder.set_aside(acts, folders, name)
+
+    def _rename(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> Seal | None:
+        over = there is not None and self._folder.is_ours(acts, dst.folders, there.name, there)
+        try:
+            self._folder.rename(acts, src.folders, entry.name, dst.folders, moved.name, over=over)
+        except (FileNotFoundError, NotADirectoryError):
+            if entry.digest is None:
+                raise NameNotFound(src.path) from None
+            return self._folder.show(acts, dst.folders, moved.name, entry.digest)
+        except OSError as error:
+            if error.errno != errno.EXDEV or entry.digest is None:
+                raise
+            return self._rename_across(acts, src, entry, entry.digest, dst, there, moved)
+        return entry.own
+
+    def _rename_across(
+        self, acts: Acts, src: Spot, entry: Entry, digest: Digest, dst: Spot, there: Entry | None, moved: Entry
+    ) -> Seal | None:
+        """From one mount to another: the file is shown there, then taken away here."""
+        if there is not None:
+            own = self._folder.replace(acts, dst.folders, moved.name, digest, there)
+        else:
+            own = self._folder.show(acts, dst.folders, moved.name, digest)
+        self._folder.drop(acts, src.folders, entry.name, entry)
+        return own
+
+    def _surface(self, acts: Acts, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> Seal | None:
+        """Junk becomes a real name (Office and macOS save aside, then rename)."""
+        if entry.digest is None:
+            self._plant(acts, entry, moved, (*dst.folders, moved.name), fresh=False)
+            return None
+        if there is not None and not there.hidden:
+            return self._folder.replace(acts, dst.folders, moved.name, entry.digest, there)
+        return self._folder.show(acts, dst.folders, moved.name, entry.digest)
+
+    def _submerge(self, acts: Acts, src: Spot, entry: Entry) -> None:
+        """A real name becomes junk (Office moves the original aside)."""
+        if entry.is_folder:
+            raise NameReserved(src.path, why="a folder cannot take the name of a client's temporary file")
+        self._folder.drop(acts, src.folders, entry.name, entry)
+
+    def move_rows(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, moved: Entry) -> None:
+        txn = acts.txn
+        self._tree.remove(txn, src, acts.at_ns)
+        if dst.entry is not None and dst.entry.id != entry.id and not (dst.entry.is_folder or entry.is_folder):
+            self._tree.entries.delete(txn, entry_key(dst.parent.id, dst.entry.name))
+        self._tree.put(txn, Spot(dst.chain, moved.name, None), moved, acts.at_ns)
+        if src.at_top and entry.is_folder:
+            self._tree.aliases.delete(txn, naming.key(src.name))
+        if moved.kind is Kind.PROJECT:
+            row = self._tree.projects.get(txn, pack_id(moved.id)) or ProjectRow(b"", "", moved.created_ns)
+            row = replace(row, key=naming.key(moved.name))
+            self._tree.projects.put(txn, pack_id(moved.id), row)
+            self._edit.remember_choice(txn, dst.name, moved)
+        elif entry.kind is Kind.PROJECT:
+            self._tree.forget_project(txn, entry)
+
+    # copy
+
+    def copy(
+        self, acts: Acts, source: str, target: str, *, overwrite: bool, members: bool, guard: Guard | None
+    ) -> Placed:
+        self._edit.ask(acts, guard)
+        src, entry = self._tree.found(acts.txn, source)
+        dst, there = self._target(acts, src, entry, target, overwrite)
+        if dst.entry is not None and dst.entry.id == entry.id:
+            raise IntoItself(source)
+        if there is not None and (there.is_folder or entry.is_folder):
+            self._edit.bury(acts, dst, there)
+        copied = self._as_copied(acts, entry, dst, there)
+        if entry.is_folder:
+            self._plant(acts, entry if members else None, copied, (*dst.folders, copied.name), fresh=True)
+        elif not copied.hidden:
+            keep = there is not None and not there.is_folder and not there.hidden
+            copied = replace(copied, own=self._edit.show(acts, dst if keep else Spot(dst.chain, copied.name, None),
+                                                    Digest(entry.raw_digest)))  # fmt: skip
+        self._tree.put(acts.txn, Spot(dst.chain, copied.name, None), copied, acts.at_ns)
+        if copied.kind is Kind.PROJECT:
+            old = self._tree.projects.get(acts.txn, pack_id(entry.id))
+            self._edit.enrol(acts, copied, old.notes if old else "")
+            self._edit.remember_choice(acts.txn, dst.name, copied)
+        replaced = there.digest if there else None
+        acts.tell("copy", {**self._edit.facts(dst, copied), "from": src.path, "replaced": replaced.hex if replaced else None})
+        return Placed(copied, there is None, known=True, replaced=replaced, path="/".join((*dst.folders, copied.name)))
+
+    def _as_copied(self, acts: Acts, entry: Entry, dst: Spot, there: Entry | None) -> Entry:
+        hidden = dst.parent.hidden or naming.is_junk(dst.name)
+        keep = there is not None and not there.is_folder and not entry.is_folder
+        copied = replace(
+            entry, id=there.id if there and keep else self._tree.new_id(acts.txn), name=naming_of(entry, dst),
+            created_ns=there.created_ns if there and keep else acts.at_ns, arrived_ns=acts.at_ns, via="copy",
+            hidden=hidden, own=None, kind=Kind.FOLDER if entry.is_folder else Kind.FILE,
+        )  # fmt: skip
+        return self._folder_kind(acts, copied, dst, None) if entry.is_folder else copied
+
+    def _plant(self, acts: Acts, entry: Entry | None, planted: Entry, folders: Folders, *, fresh: bool) -> None:
+        """Rows and real names for a folder and all in it: built aside, then moved into place in one step.
+
+        entry   the folder whose members are taken; None for none
+        fresh   members get ids of their own (a copy); else they keep them (junk that became real)
+        """
+        staged = self._store.system.token()
+        stage = (".filmcan", "incoming", staged)
+        if not planted.hidden:
+            self._folder.make(acts, stage[:2], staged)
+        if entry is not None:
+            self._plant_members(acts, entry, planted, stage, fresh)
+        if not planted.hidden:
+            self._folder.rename(acts, stage[:2], staged, folders[:-1], folders[-1])
+            acts.folder(folders[:-1])
+
+    def _plant_members(self, acts: Acts, entry: Entry, planted: Entry, stage: Folders, fresh: bool) -> None:
+        for child in list(self._tree.children(acts.txn, entry.id)):
+            hidden = planted.hidden or naming.is_junk(child.name)
+            grown = replace(child, hidden=hidden, own=None)
+            if fresh:
+                grown = replace(grown, id=self._tree.new_id(acts.txn), arrived_ns=acts.at_ns, via="copy")
+            if child.digest is not None and not hidden:
+                grown = replace(grown, own=self._folder.show(acts, stage, child.name, child.digest))
+            elif child.is_folder:
+                if not hidden:
+                    self._folder.make(acts, stage, child.name)
+                self._plant_members(acts, child, grown, (*stage, child.name), fresh)
+            self._tree.entries.put(acts.txn, entry_key(planted.id, grown.name), grown)
+
+
+
+def naming_of(entry: Entry, dst: Spot) -> str:
+    """The spelling a moved or copied entry gets: as asked; what is replaced gives its own spelling up, unless it is the same."""
+    if dst.entry is None or dst.entry.id == entry.id:
+        return dst.name
+    return dst.entry.name if not dst.entry.is_folder else dst.name
+
