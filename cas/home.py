@@ -125,20 +125,7 @@ class Home:
 
         lasting   sync file and folder before returning; without it a power cut may bring the old one back
         """
-        staged = self._system.token()
-        fd = self._system.create(self.incoming, staged, mode)
-        try:
-            self._system.write(fd, data)
-            if lasting:
-                self._system.sync_file(fd)
-            self._system.rename(self.incoming, staged, folder, name)
-        except BaseException:
-            self._system.unlink(self.incoming, staged)
-            raise
-        finally:
-            self._system.close(fd)
-        if lasting:
-            self._system.sync_folder(folder)
+        replace_file(self._system, (self.incoming, self._system.token()), folder, name, data, mode, lasting=lasting)
 
     def sweep(self) -> int:
         """Remove what an interrupted process staged; how many files. Nobody was answered for any of them."""
@@ -159,3 +146,22 @@ class Home:
     def close(self) -> None:
         while self._open:
             self._system.close(self._open.pop())
+
+
+def replace_file(
+    system: System, staged: tuple[int, str], folder: int, name: str, data: bytes, mode: int, *, lasting: bool
+) -> None:
+    """Home.replace for any folder. `staged`: where the new file lies until it is whole, on the same file system."""
+    fd = system.create(*staged, mode)
+    try:
+        system.write(fd, data)
+        if lasting:
+            system.sync_file(fd)
+        system.rename(*staged, folder, name)
+    except BaseException:
+        system.unlink(*staged)
+        raise
+    finally:
+        system.close(fd)
+    if lasting:
+        system.sync_folder(folder)

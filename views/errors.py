@@ -10,9 +10,17 @@ NameProblem
 ├── IsAFolder         a folder stands where a file is needed
 ├── IntoItself        a folder moved or copied into itself
 └── Clash             differs from a name that is there only by upper and lower case
+
+SourceProblem
+├── SourceUnknown     no source has this name, or it is disabled
+├── SourceRefused     this source cannot be registered or changed so, and why
+├── SourceAway        the folder of a source is not there now
+└── SourcesUnreadable the file that registers them cannot be understood
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class NameProblem(Exception):
@@ -60,3 +68,31 @@ class IntoItself(NameProblem):
 
 class Clash(NameProblem):
     sentence = "{path} differs only in upper and lower case from {other}, which exists; choose another name"
+
+
+class SourceProblem(Exception):
+    """Every error of this package that is about a source."""
+
+
+class SourceUnknown(SourceProblem):
+    def __init__(self, name: str, *, disabled: bool = False) -> None:
+        self.name, self.disabled = name, disabled
+        super().__init__(f"the source {name} is disabled" if disabled else f"there is no source {name[:80]!r}")
+
+
+class SourceRefused(SourceProblem):
+    def __init__(self, name: str, why: str) -> None:
+        self.name, self.why = name, why
+        super().__init__(f"the source {name[:80]!r} is refused: {why}")
+
+
+class SourceAway(SourceProblem):
+    def __init__(self, name: str, root: Path) -> None:
+        self.name, self.root = name, root
+        super().__init__(f"the folder of the source {name} is not there: {root}; connect its disk")
+
+
+class SourcesUnreadable(SourceProblem):
+    def __init__(self, file: Path, why: str) -> None:
+        self.file, self.why = file, why
+        super().__init__(f"{file} cannot be read as the list of sources ({why}); nothing was changed, correct it or move it away")
