@@ -10,7 +10,7 @@ import msgspec
 
 from cas.digest import Digest
 from cas.layout import blob_parts
-from cas.link import Seal
+from cas.link import Seal, seal_of
 from cas.system import System
 
 SHARDS = [f"{number:02x}" for number in range(256)]
@@ -38,10 +38,10 @@ class BlobRow(msgspec.Struct, array_like=True, frozen=True):
 class OpenBlob:
     """Bytes to be read: a descriptor that is the caller's to close. Replacing a name or collecting never cuts it short."""
 
-    __slots__ = ("_system", "fd", "size_bytes")
+    __slots__ = ("_system", "fd", "seal", "size_bytes")
 
-    def __init__(self, system: System, fd: int, size_bytes: int) -> None:
-        self._system, self.fd, self.size_bytes = system, fd, size_bytes
+    def __init__(self, system: System, fd: int, seal: Seal) -> None:
+        self._system, self.fd, self.seal, self.size_bytes = system, fd, seal, seal.size_bytes
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -90,7 +90,7 @@ class Blobs:
     def open(self, digest: Digest) -> OpenBlob:
         """FileNotFoundError when it is not there."""
         fd = self._system.open_read(*self.place(digest))
-        return OpenBlob(self._system, fd, self._system.fstat(fd).st_size)
+        return OpenBlob(self._system, fd, seal_of(self._system, fd))
 
     def __iter__(self) -> Iterator[Digest]:
         """Every blob on disk, in order of digest."""

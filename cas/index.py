@@ -13,7 +13,6 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -104,6 +103,25 @@ class ReadTxn:
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
+
+
+class Reading:
+    """`with index.read() as txn`. A class, not a generator: every request does this, and it takes half the time."""
+
+    __slots__ = ("_index", "_raw")
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def __enter__(self) -> ReadTxn:
+        self._raw = self._index.begin_read()
+        return ReadTxn(self._raw)
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._raw.abort()
+        finally:
+            self._index.ended_read()
 
 
 class WriteTxn(ReadTxn):
@@ -256,21 +274,26 @@ class Index:
         self.tables[name] = table
         return table
 
-    @contextmanager
-    def read(self) -> Iterator[ReadTxn]:
+    def read(self) -> Reading:
         """One consistent moment; ended by leaving the block. Never wait for anything slow inside."""
+        return Reading(self)
+
+    def begin_read(self) -> Any:
         with self._gate:
             while self._growing:
                 self._gate.wait()
             self._readers += 1
         try:
-            with self._env.begin(buffers=True) as raw:
-                yield ReadTxn(raw)
-        finally:
-            with self._gate:
-                self._readers -= 1
-                if self._growing:
-                    self._gate.notify_all()
+            return self._env.begin(buffers=True)
+        except BaseException:
+            self.ended_read()
+            raise
+
+    def ended_read(self) -> None:
+        with self._gate:
+            self._readers -= 1
+            if self._growing:
+                self._gate.notify_all()
 
     def write(self) -> WriteTxn:
         """The write transaction; a half-full map is doubled first, so that running out inside is rare."""

@@ -459,28 +459,29 @@ class Store:
 
     # reading
 
-    def open(self, digest: Digest) -> OpenBlob:
-        """The bytes of a blob, whole. BlobUnknown; BlobDamaged when the file is gone or holds other bytes."""
-        with self.index.read() as txn:
-            row = self.blobs.get(txn, digest.raw)
+    def open(self, digest: Digest, row: BlobRow | None = None) -> OpenBlob:
+        """The bytes of a blob, whole. BlobUnknown; BlobDamaged when the file is gone or holds other bytes.
+
+        row   of this blob, if it is at hand
+        """
+        row = row or self.blob(digest)
         if row is None:
             raise BlobUnknown(digest.hex)
         if digest == EMPTY.digest:
-            return OpenBlob(self.system, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), 0)
+            return OpenBlob(self.system, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), Seal(0, 0, 0))
         for _ in range(2):
             try:
                 blob = self.blobs_on_disk.open(digest)
             except FileNotFoundError:
                 raise BlobDamaged(digest.hex, "its file is gone") from None
-            if seal_of(self.system, blob.fd) == row.seal:
+            if blob.seal == row.seal:
                 return blob
             blob.close()
             if not self.settle(digest):
                 break
             if self.state.reason:
                 return self.blobs_on_disk.open(digest)
-            with self.index.read() as txn:
-                row = self.blobs.get(txn, digest.raw) or row
+            row = self.blob(digest) or row
         raise BlobDamaged(digest.hex, "it was changed on disk")
 
     def blob(self, digest: Digest) -> BlobRow | None:

@@ -137,10 +137,12 @@ class Library:
 
     def open(self, path: str) -> tuple[Entry, OpenBlob]:
         """A file and its bytes; the caller closes them. NameNotFound, IsAFolder, BlobDamaged."""
-        entry = self.entry(path)
+        with self.store.index.read() as txn:
+            _, entry = self.tree.found(txn, path)
+            row = self.store.blobs.get(txn, entry.raw_digest) if entry.raw_digest else None
         if entry.digest is None:
             raise IsAFolder(path)
-        return entry, self.store.open(entry.digest)
+        return entry, self.store.open(entry.digest, row)
 
     def sums(self, entry: Entry) -> Mapping[str, bytes]:
         """Sums of a file's content as far as known, "sha256" always. SHA-1 and MD5 nobody asked for before are computed now for a

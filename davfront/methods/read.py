@@ -19,7 +19,7 @@ from davfront.methods.share import Request, Share
 from davfront.props import SECOND_NS, http_date
 from davfront.ranges import Span, Unsatisfiable
 from views.entry import Entry
-from views.errors import NameNotFound
+from views.errors import IsAFolder, NameNotFound
 
 # Whatever the content is, a browser runs nothing of it with the rights of this site (durability reference §8).
 NO_SCRIPT = "sandbox; default-src 'none'"
@@ -157,19 +157,22 @@ def get(share: Share, request: Request) -> Response:
     """GET and HEAD of whatever the path names."""
     if request.lists:
         share.permit(request, share.library.find)
-    entry = share.library.find(request.path)
-    if entry is not None and entry.is_folder:
+    try:
+        content = _content(share, request)
+    except IsAFolder:
         return _folder(share, request)
-    content = _content(share, request, entry)
+    except NameNotFound:
+        content = _beside_the_tree(share, request)
     return serve(content, request.environ)
 
 
-def _content(share: Share, request: Request, entry: Entry | None) -> Content:
-    if entry is None:
-        return _beside_the_tree(share, request)
-    if request.method == "HEAD":
-        return Content(entry.name, entry.size_bytes, entry.etag or "", entry.modified_ns)
-    return Content.of(*share.library.open(request.path))
+def _content(share: Share, request: Request) -> Content:
+    if request.method != "HEAD":
+        return Content.of(*share.library.open(request.path))
+    entry = share.library.entry(request.path)
+    if entry.is_folder:
+        raise IsAFolder(request.path)
+    return Content(entry.name, entry.size_bytes, entry.etag or "", entry.modified_ns)
 
 
 def _beside_the_tree(share: Share, request: Request) -> Content:
