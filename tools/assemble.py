@@ -14,6 +14,7 @@ from tools.config import Settings
 from views.followers import FollowerThread
 from views.library import Library, Options
 from views.manifest import Manifest
+from views.sources import Sources
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -42,6 +43,11 @@ def open_library(settings: Settings, system: System | None = None) -> Iterator[L
             followers.stop()
     finally:
         library.close()
+
+
+def open_sources(settings: Settings) -> Sources:
+    """The registry of sources of the root."""
+    return Sources(settings.root, settings.source_parents)
 
 
 def make_server(library: Library, settings: Settings) -> Server:

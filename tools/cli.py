@@ -28,6 +28,7 @@ COMMANDS = {
     "import": "Take in whole folders of footage",
     "export": "Write a project into an ordinary folder",
     "project": "List, create, rename, note, delete projects",
+    "source": "List, add, remove, enable, disable further roots",
     "reindex": "Take in what other programs put into project folders",
     "verify": "Check that every stored clip is still whole",
     "collect": "Give back the space of clips that no name needs",
@@ -114,9 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sentence(error: Exception) -> str:
     """What a person can do something with; an error nobody foresaw says so."""
     from cas.errors import CasError
-    from views.errors import NameProblem
+    from views.errors import NameProblem, SourceProblem
 
-    if isinstance(error, Refused | CasError | NameProblem) or (isinstance(error, OSError) and error.strerror):
+    if isinstance(error, Refused | CasError | NameProblem | SourceProblem) or (isinstance(error, OSError) and error.strerror):
         return sentence(error)
     if isinstance(error, click.ClickException):
         return error.format_message()

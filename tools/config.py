@@ -126,6 +126,16 @@ def _folders(value: object) -> tuple[str, ...]:
     return folders
 
 
+def _whole_paths(value: object) -> tuple[Path, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError("give paths with commas between them, in TOML a list of texts")
+    paths = tuple(Path(part.strip()).expanduser() for part in parts if part.strip())
+    if not all(path.is_absolute() for path in paths):
+        raise ValueError("name whole paths, such as /volumes")
+    return paths
+
+
 def _one_of(*words: str) -> Kind:
     def read(value: object) -> str:
         if str(value).strip().lower() not in words:
@@ -228,6 +238,11 @@ class Settings:
         "Space on the disk that is kept free: uploads that would go below it are refused. "
         "`auto` means 2 GiB or 1 % of the disk, whichever is less.",
     )
+    source_parents: tuple[Path, ...] = setting(
+        Kind("list of paths", _whole_paths),
+        (),
+        "Folders below which the roots of sources must lie. Empty means anywhere, for those who use the command line.",
+    )
     tls_cert: Path | None = setting(PATH, None, "Certificate file (PEM). With it and `tls_key` the address is https.")
     tls_key: Path | None = setting(PATH, None, "Private key that belongs to `tls_cert` (PEM).")
     log_level: str = setting(
@@ -285,7 +300,7 @@ class Setting:
         if value is None:
             return "auto" if self.kind is SIZE else ""
         if isinstance(value, tuple):
-            return list(value)
+            return [str(part) for part in value]
         return str(value) if isinstance(value, Path) else value
 
 

@@ -1,6 +1,6 @@
 """What every command has at hand: its settings, a way to speak to people or programs, the library, progress.
 
-`at_desk` gives a command the options that all of them share and calls it with a `Desk` in front.
+`at_desk` gives a command the options that all of them share and calls it with a `Desk` in front; `at_library` adds `--source`.
 """
 
 from __future__ import annotations
@@ -34,13 +34,23 @@ class Refused(Exception):
 class Desk:
     """One run of one command."""
 
-    def __init__(self, flags: Mapping[str, object], config_file: Path | None, wants_json: bool) -> None:
-        self._flags, self.config_file = flags, config_file
+    def __init__(
+        self, flags: Mapping[str, object], config_file: Path | None, wants_json: bool, source: str | None = None
+    ) -> None:
+        """source: the name of the source to work in, None for the primary one."""
+        self._flags, self.config_file, self._source = flags, config_file, source
         self.wants_json = wants_json
 
     @cached_property
     def settings(self) -> Settings:
-        return load(self._flags, self.config_file)
+        """What holds in the root that is worked in. SourceUnknown, SourceAway."""
+        settings = load(self._flags, self.config_file)
+        if self._source is None:
+            return settings
+        from tools.assemble import open_sources
+
+        root = open_sources(settings).get(self._source).root
+        return load({**self._flags, "root": root}, self.config_file)
 
     def say(self, text: str = "") -> None:
         """A line for people; nothing when a program listens."""
@@ -97,9 +107,15 @@ def at_desk(run: Callable[..., int | None]) -> Callable[..., int | None]:
     @functools.wraps(run)
     def command(root: Path | None, config: Path | None, wants_json: bool, **rest: Any) -> int | None:
         flags = {"root": root, **rest.pop("flags", {})}
-        return run(Desk(flags, config, wants_json), **rest)
+        return run(Desk(flags, config, wants_json, rest.pop("source", None)), **rest)
 
     return command
+
+
+def at_library(run: Callable[..., int | None]) -> Callable[..., int | None]:
+    """As at_desk, for commands that open a library: they can work in any source."""
+    said = "Work in this source instead of the primary one; `filmcan source list` tells them."
+    return click.option("--source", metavar="NAME", help=said)(at_desk(run))
 
 
 def print_json(value: object) -> None:

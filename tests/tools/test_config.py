@@ -61,6 +61,7 @@ def test_a_named_file_stands_alone(tmp_path: Path, user_file: Path) -> None:
         ("PORT", "9001", "port", 9001),
         ("MEDIA_SYNC_HOST", "::1", "host", "::1"),
         ("MEDIA_SYNC_MAX_UPLOAD_MB", "4096", "max_upload_mb", 4096),
+        ("FILMCAN_SOURCE_PARENTS", "/volumes, /mnt/nas/", "source_parents", (Path("/volumes"), Path("/mnt/nas"))),
         ("MEDIA_SYNC_CORS_ORIGINS", "http://a:1, http://b:2/", "cors_origins", ("http://a:1", "http://b:2")),
         ("MEDIA_SYNC_AUTO_REINDEX", "0", "auto_reindex", False),
         ("MEDIA_SYNC_AUTO_REINDEX", "False", "auto_reindex", False),
@@ -90,6 +91,7 @@ def test_an_empty_variable_counts_as_silence() -> None:
         ("threads", "0"), ("max_upload_mb", "4 GiB"), ("open", "maybe"), ("watch", "2"),
         ("reindex_interval_s", "0"), ("reindex_interval_s", "nan"), ("quiet_s", "soon"),
         ("case_collisions", "rename"), ("reserve_bytes", "lots"), ("left_alone", "../other"), ("log_level", "loud"),
+        ("source_parents", "volumes"),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_the_setting_its_origin_and_the_remedy(name: str, text: str) -> None:

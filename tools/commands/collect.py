@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.desk import Desk, at_desk, count, human_size
+from tools.desk import Desk, at_library, count, human_size
 
 if TYPE_CHECKING:
     from cas.collect import Candidate
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Give back the space of clips that no name needs")
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
-@at_desk
+@at_library
 def command(desk: Desk, dry_run: bool) -> None:
     """Remove clips that no project, trash or history shows any more.
 

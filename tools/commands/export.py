@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tools.commands.get import write_file
-from tools.desk import DONE, FAILED, Desk, Refused, at_desk, count, human_size
+from tools.desk import DONE, FAILED, Desk, Refused, at_library, count, human_size
 
 if TYPE_CHECKING:
     from views.entry import Entry
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(name="export", short_help="Write a project into an ordinary folder")
 @click.argument("path")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@at_desk
+@at_library
 def command(desk: Desk, path: str, folder: Path) -> int:
     """Write the project or folder PATH into FOLDER, as files of their own that can be edited or carried away.
 

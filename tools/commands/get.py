@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tools.commands.ls import facts
-from tools.desk import Desk, Refused, at_desk, human_size
+from tools.desk import Desk, Refused, at_library, human_size
 
 if TYPE_CHECKING:
     from cas.blobs import OpenBlob
@@ -25,7 +25,7 @@ BLOCK_BYTES = 1 << 20
 @click.argument("path")
 @click.argument("dest", required=False, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--force", is_flag=True, help="Replace DEST when it is there already.")
-@at_desk
+@at_library
 def command(desk: Desk, path: str, dest: Path | None, force: bool) -> None:
     """Fetch the file at PATH into DEST: a folder, a file name, or - for the pipe. Without DEST, into this folder.
 

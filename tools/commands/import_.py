@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tools.commands.put import ensure_folder, read_in
-from tools.desk import DONE, FAILED, Desk, Refused, at_desk, count, human_size, sentence
+from tools.desk import DONE, FAILED, Desk, Refused, at_library, count, human_size, sentence
 
 if TYPE_CHECKING:
     from tools.progress import Progress
@@ -72,7 +72,7 @@ class Outcome:
 @click.option(
     "--move", "keep", flag_value="move", help="Share them likewise, and remove each from FOLDER once it is stored."
 )
-@at_desk
+@at_library
 def command(desk: Desk, folders: tuple[Path, ...], into: str | None, keep: str | None) -> int:
     """Take in every file below each FOLDER. What filmcan has already costs no space and, the second time, no time.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.desk import Desk, at_desk, count, human_size
+from tools.desk import Desk, at_library, count, human_size
 
 if TYPE_CHECKING:
     from views.entry import Entry
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(short_help="List projects and files")
 @click.argument("path", default="")
 @click.option("--recursive", "-r", is_flag=True, help="Everything below PATH too.")
-@at_desk
+@at_library
 def command(desk: Desk, path: str, recursive: bool) -> None:
     """List what lies at PATH: a project, a folder in it, or one file. Without PATH, the projects.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from tools.desk import Desk, at_desk, count, human_size
+from tools.desk import Desk, at_library, count, human_size
 
 if TYPE_CHECKING:
     from views.library import Library, Project
@@ -29,7 +29,7 @@ def command() -> None:
 
 
 @command.command("list", short_help="Projects with their files and sizes")
-@at_desk
+@at_library
 def list_(desk: Desk) -> None:
     """List the projects: number of files, their size, notes.
 
@@ -54,7 +54,7 @@ def list_(desk: Desk) -> None:
 @command.command(short_help="Make a project")
 @click.argument("label")
 @click.option("--notes", default="", help="What you want to remember of it.")
-@at_desk
+@at_library
 def create(desk: Desk, label: str, notes: str) -> None:
     """Make a project. It gets the next number: Wedding becomes P4-Wedding.
 
@@ -74,7 +74,7 @@ def create(desk: Desk, label: str, notes: str) -> None:
 @command.command(short_help="Give a project another label")
 @click.argument("project")
 @click.argument("label")
-@at_desk
+@at_library
 def rename(desk: Desk, project: str, label: str) -> None:
     """Give a project another label; it keeps its number, and no file is copied.
 
@@ -92,7 +92,7 @@ def rename(desk: Desk, project: str, label: str) -> None:
 @command.command(short_help="Write down what you want to remember")
 @click.argument("project")
 @click.argument("text")
-@at_desk
+@at_library
 def note(desk: Desk, project: str, text: str) -> None:
     """Replace the notes of a project. They are in its index.json too. An empty text removes them.
 
@@ -108,7 +108,7 @@ def note(desk: Desk, project: str, text: str) -> None:
 
 @command.command(short_help="Take a project away into the trash")
 @click.argument("project")
-@at_desk
+@at_library
 def delete(desk: Desk, project: str) -> None:
     """Take a project and all its names away, into the trash. No bytes are removed.
 

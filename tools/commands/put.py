@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from tools.commands.ls import facts
-from tools.desk import Desk, Refused, at_desk, human_size
+from tools.desk import Desk, Refused, at_library, human_size
 
 if TYPE_CHECKING:
     from cas.incoming import Incoming
@@ -30,7 +30,7 @@ A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 )
 @click.argument("dest")
-@at_desk
+@at_library
 def command(desk: Desk, files: tuple[Path, ...], dest: str) -> None:
     """Store FILES under DEST: a folder in a project, or for one file its new name.
 

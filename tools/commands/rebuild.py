@@ -7,11 +7,11 @@ import shutil
 import click
 
 from tools.commands.verify import in_words
-from tools.desk import Desk, at_desk, count
+from tools.desk import Desk, at_library, count
 
 
 @click.command(short_help="Make the index again from what lies on the disk")
-@at_desk
+@at_library
 def command(desk: Desk) -> None:
     """Throw the index away and make it again: from the journal, then from the project folders themselves.
 

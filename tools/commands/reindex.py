@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.desk import DONE, FAILED, Desk, at_desk, count
+from tools.desk import DONE, FAILED, Desk, at_library, count
 
 if TYPE_CHECKING:
     from views.reindex import Plan, Report
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.argument("project", required=False)
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 @click.option("--relocate", is_flag=True, help="Also move media from elsewhere in a project into ingest/originals.")
-@at_desk
+@at_library
 def command(desk: Desk, project: str | None, dry_run: bool, relocate: bool) -> int:
     """Compare the project folders with the index and bring both together again: all of them, or one PROJECT.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.desk import DONE, PROBLEMS, Desk, at_desk, count, human_size
+from tools.desk import DONE, PROBLEMS, Desk, at_library, count, human_size
 
 if TYPE_CHECKING:
     from cas.journal import Damage
@@ -23,7 +23,7 @@ REMEDIES = {
 
 @click.command(short_help="Check that every stored clip is still whole")
 @click.option("--quick/--full", help="Compare sizes and times only, or read every byte (the rule).")
-@at_desk
+@at_library
 def command(desk: Desk, quick: bool) -> int:
     """Read every stored clip and compare it with its digest; read the journal. Exit code 1 means that some is damaged.
 
