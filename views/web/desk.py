@@ -1,0 +1,54 @@
+"""What every room of the API needs: libraries by the name of their source, settings, ways to wait for what runs behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from views.errors import NameNotFound, NotAFolder
+from views.library import Library, Project
+from views.sources import Sources
+from views.web.errors import ApiError
+
+PRIMARY = "primary"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """
+    libraries          open sources by name; "primary" is always there
+    sources            the registry
+    flush              all that happened up to now is in the manifests; False when something hinders it
+    max_upload_bytes   0 for no limit
+    cors_origins       exact origins, or "*"
+    left_alone         folders of a project that reindex never enters
+    """
+
+    libraries: Mapping[str, Library]
+    sources: Sources
+    flush: Callable[[], bool] = lambda: True
+    max_upload_bytes: int = 0
+    cors_origins: tuple[str, ...] = ()
+    left_alone: tuple[str, ...] = ()
+    extras: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def primary(self) -> Library:
+        return self.libraries[PRIMARY]
+
+    def library(self, source: str | None, *, unknown: int = 404) -> Library:
+        """The library of a source; `unknown` is the status the contract wants for one that is not there (400 or 404, §2.5)."""
+        found = self.libraries.get(source or PRIMARY)
+        if found is None:
+            raise ApiError(unknown, f"there is no source {source!r}; GET /api/sources lists them")
+        return found
+
+    def project(self, name: str, source: str | None) -> tuple[Library, Project]:
+        """A project by its name in a URL. 400 for a name that cannot be one, 404 for one that is not there."""
+        if not name or name[0] in "._" or ".." in name or "/" in name or "\\" in name:
+            raise ApiError(400, f"{name!r} is not the name of a project")
+        library = self.library(source)
+        try:
+            return library, library.project(name)
+        except (NameNotFound, NotAFolder):
+            raise ApiError(404, f"Project index missing: there is no project {name}") from None
