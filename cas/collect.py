@@ -12,27 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import msgspec
-
 from cas.committer import Acts
 from cas.digest import EMPTY, Digest
 from cas.index import ReadTxn, WriteTxn
 from cas.layout import HOME
-from cas.store import Store
+from cas.store import OrphanRow, Store
 
 DAY_NS = 86_400 * 10**9
 GRACE_NS = 30 * DAY_NS
 HOLDING = "blobs-"
 
 Needed = Callable[[ReadTxn, Digest], bool]
-
-
-class OrphanRow(msgspec.Struct, array_like=True, frozen=True):
-    """Since when a blob was seen without a name, and how often, at least a day apart."""
-
-    since_ns: int
-    scans: int
-    last_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +40,7 @@ class Collector:
 
     def __init__(self, store: Store, needed: Needed, *, grace_ns: int = GRACE_NS) -> None:
         self._store, self._needed, self._grace_ns = store, needed, grace_ns
-        self._orphans = store.index.table("orphans", OrphanRow, journaled=False)
+        self._orphans = store.orphans
 
     def plan(self) -> list[Candidate]:
         """What could go, and when. Changes nothing."""

@@ -6,6 +6,7 @@ hard link shares the inode; the others make a file of its own, whose seal the en
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -26,6 +27,11 @@ class Seal(NamedTuple):
 def seal_of(system: System, fd: int) -> Seal:
     stat = system.fstat(fd)
     return Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+def changed_ns(stat: os.stat_result) -> int:
+    """When a file changed last. Its own time can be set to anything, that of its inode not; but Windows tells its birth there."""
+    return stat.st_mtime_ns if os.name == "nt" else stat.st_ctime_ns
 
 
 class Way(Protocol):

@@ -23,7 +23,7 @@ from cas.home import Home
 from cas.incoming import Incoming, Took
 from cas.index import MAP_BYTES, Index, IndexDamaged, Meta, ReadTxn, WriteTxn
 from cas.journal import Damage, Event, Journal
-from cas.link import WAYS, Seal, probe, seal_of
+from cas.link import WAYS, Seal, changed_ns, probe, seal_of
 from cas.state import State
 from cas.system import System
 
@@ -35,6 +35,7 @@ RESERVE_BYTES = 2 << 30  # durability reference §5: the smaller of 2 GiB and 1 
 REPLAY_EVENTS = 5_000
 SNAPSHOT = "snapshot"  # op of events that hold all rows there are; the first of them takes all others away
 SNAPSHOT_ROWS = 5_000
+INODE_BYTES = 16  # ReFS numbers files with 128 bits
 MANY_LINKS = 60_000  # ext4 allows 65,000 links of one inode, btrfs 65,535; spares begin before
 
 
@@ -42,6 +43,18 @@ class Sha256Row(msgspec.Struct, array_like=True, frozen=True):
     """sha256 → digest: derived from the blobs, for clients that know only sha256."""
 
     digest: bytes
+
+
+class OrphanRow(msgspec.Struct, array_like=True, frozen=True):
+    """Since when a blob was seen without a name, and how often, at least a day apart; see cas/collect.py."""
+
+    since_ns: int
+    scans: int
+    last_ns: int
+
+
+class InodeRow(msgspec.Struct, array_like=True, frozen=True):
+    """Nothing: the key says it all."""
 
 
 class Found:
@@ -152,17 +165,28 @@ class Store:
     def _define_tables(self) -> None:
         self.blobs = self.index.table("blobs", BlobRow, derive=self._derive_from_blob)
         self.sha256s = self.index.table("sha256s", Sha256Row, derived=True)
+        self.inodes = self.index.table("inodes", InodeRow, derived=True)  # inode of a blob file (16) + digest
         self.positions = self.index.table("positions", Position, journaled=False)
+        self.orphans = self.index.table("orphans", OrphanRow, journaled=False)
 
     def _derive_from_blob(self, txn: WriteTxn, key: bytes, old: BlobRow | None, new: BlobRow | None) -> None:
         if old is not None and (new is None or new.sha256 != old.sha256):
             self.sha256s.delete(txn, old.sha256)
         if new is not None and new.sha256:
             self.sha256s.put(txn, new.sha256, Sha256Row(key))
+        before, after = (row.seal.inode if row else 0 for row in (old, new))
+        if before != after:
+            if before:
+                self.inodes.delete(txn, _inode_key(before) + key)
+            if after:
+                self.inodes.put(txn, _inode_key(after) + key, InodeRow())
         more = (new.size_bytes if new else 0) - (old.size_bytes if old else 0)
         if more:
             used = self.index.meta.get(txn, USED)
-            self.index.meta.put(txn, USED, Meta((used.value if used else 0) + more))
+            if total := (used.value if used else 0) + more:
+                self.index.meta.put(txn, USED, Meta(total))
+            else:
+                self.index.meta.delete(txn, USED)
 
     def catch_up(self) -> int:
         """Bring the index to the end of the journal: what a crash or a deleted index left out. How many events it took."""
@@ -250,25 +274,36 @@ class Store:
         """May files in `folder` be linked to, as far as the system tells: is it on the same file system?"""
         return self.system.fstat(folder).st_dev == self.system.fstat(self.home.blobs).st_dev
 
-    def find_on_disk(self, folder: int, name: str, extra: Iterable[str] = (), took: Took | None = None) -> Found:
+    def find_on_disk(
+        self, folder: int, name: str, extra: Iterable[str] = (), took: Took | None = None, *, unknown_quiet_s: float = 0.0
+    ) -> Found:
         """Hash a file where it lies, for adoption. FileBusy when somebody writes to it; close what is returned.
 
-        took   hears of every block that is read; what it raises ends the reading
+        took              hears of every block that is read; what it raises ends the reading
+        unknown_quiet_s   where the system cannot tell who writes: FileBusy when it changed within this time
         """
         fd = self.system.open_read(folder, name)
         try:
             before = self.system.fstat(fd)
-            if not stat_modes.S_ISREG(before.st_mode) or self.system.being_written(fd):
+            if not stat_modes.S_ISREG(before.st_mode) or self._is_being_written(fd, before, unknown_quiet_s):
                 raise FileBusy(name)
             sums = self._hash(fd, extra, took)
             after = self.system.fstat(fd)
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or sums.size_bytes != after.st_size:
+                raise FileBusy(name)
+            if self.system.being_written(fd):
                 raise FileBusy(name)
             self.system.sync_file(fd)
             return Found(self.system, fd, sums, Seal(after.st_ino, after.st_size, after.st_mtime_ns))
         except BaseException:
             self.system.close(fd)
             raise
+
+    def _is_being_written(self, fd: int, stat: os.stat_result, unknown_quiet_s: float) -> bool:
+        written = self.system.being_written(fd)
+        if written is None:
+            return 0 <= self.system.now_ns() - changed_ns(stat) < unknown_quiet_s * 1e9
+        return written
 
     def _hash(self, fd: int, extra: Iterable[str] = (), took: Took | None = None) -> Sums:
         hasher, buffer, offset = Hasher(extra), memoryview(bytearray(READ_BYTES)), 0
@@ -329,7 +364,12 @@ class Store:
     def _fresh_row(self, acts: Acts, sums: Sums, seal: Seal) -> BlobRow:
         return BlobRow(sums.size_bytes, sums.sha256, acts.at_ns, acts.at_ns, seal)
 
+    def wanted(self, acts: Acts, digest: Digest) -> None:
+        """Inside a change: a name shows this content from now on; if it had none for a while, that while is over."""
+        self.orphans.delete(acts.txn, digest.raw)
+
     def _keep_row(self, acts: Acts, row: BlobRow, sums: Sums) -> BlobRow:
+        self.wanted(acts, sums.digest)
         if sums.extra and not sums.extra.items() <= row.sums.items():
             row = msgspec.structs.replace(row, sums={**row.sums, **sums.extra})
         self.blobs.put(acts.txn, sums.digest.raw, row)
@@ -395,15 +435,25 @@ class Store:
 
     # doubt
 
-    def examine(self, digest: Digest) -> Verdict | None:
-        """Read a whole blob file and compare; None when there is none."""
+    def examine(self, digest: Digest, took: Took | None = None) -> Verdict | None:
+        """Read a whole blob file and compare; None when there is none. What changes meanwhile is not good."""
         try:
             blob = self.blobs_on_disk.open(digest)
         except FileNotFoundError:
             return None
         with blob:
-            sums = self._hash(blob.fd)
-            return Verdict(seal_of(self.system, blob.fd), sums.digest == digest, sums)
+            seal = seal_of(self.system, blob.fd)
+            sums = self._hash(blob.fd, took=took)
+            return Verdict(seal, sums.digest == digest and seal == seal_of(self.system, blob.fd), sums)
+
+    def is_being_written(self, digest: Digest) -> bool:
+        """Has somebody opened the file of this blob for writing, through one of its names? False where that cannot be told."""
+        try:
+            blob = self.blobs_on_disk.open(digest)
+        except FileNotFoundError:
+            return False
+        with blob:
+            return bool(self.system.being_written(blob.fd))
 
     def settle(self, digest: Digest) -> bool:
         """Read a blob that looks other than it should. Good bytes are sealed again; bad ones go to quarantine. True if good."""
@@ -413,12 +463,13 @@ class Store:
         if self.state.reason:
             return verdict.good  # nothing can be written down
         if verdict.good:
-            self.commit(lambda acts: self._seal_again(acts, digest, verdict))
+            self.commit(lambda acts: self.seal_again(acts, digest, verdict))
         else:
             self.commit(lambda acts: self._set_aside(acts, digest, verdict))
         return verdict.good
 
-    def _seal_again(self, acts: Acts, digest: Digest, verdict: Verdict) -> None:
+    def seal_again(self, acts: Acts, digest: Digest, verdict: Verdict) -> None:
+        """Inside a change: the bytes were read and are good; this is how their file looks now."""
         row = self.blobs.get(acts.txn, digest.raw) or self._fresh_row(acts, verdict.sums, verdict.seal)
         row = msgspec.structs.replace(row, seal=verdict.seal, verified_ns=acts.at_ns)
         self.blobs.put(acts.txn, digest.raw, row)
@@ -435,10 +486,11 @@ class Store:
         acts.tell("damaged", {"digest": digest.hex})
         log.error("the bytes of blob %s are damaged and were moved to quarantine", digest.hex)
 
-    def rename_edited(self, acts: Acts, old: Digest, verdict: Verdict) -> None:
+    def rename_edited(self, acts: Acts, old: Digest, verdict: Verdict) -> BlobRow:
         """Inside a change: a blob file holds other bytes now, by somebody's hand. It becomes the blob of those bytes.
 
-        The row of the old content stays, without a file: a later upload of the same bytes heals it.
+        The row of those bytes; of another file when they were known (the edited one is kept in quarantine then). The row of
+        the old content stays, without a file: a later upload of the same bytes heals it.
         """
         sums, (shard, name) = verdict.sums, self.blobs_on_disk.place(old)
         if self.blobs_on_disk.seal(old) != verdict.seal:
@@ -446,16 +498,19 @@ class Store:
         to_shard, to_name = self.blobs_on_disk.place(sums.digest)
         row = self.blobs.get(acts.txn, sums.digest.raw)
         try:
+            if sums.digest == EMPTY.digest:
+                raise FileExistsError
             self.system.link(shard, name, to_shard, to_name)
-            row = None
+            row = self._fresh_row(acts, sums, verdict.seal)
         except FileExistsError:
             self.system.link(shard, name, self.home.quarantine, f"{old.hex}.{self.system.token()}")
             acts.touch(self.home.quarantine)
+            row = row or self._fresh_row(acts, sums, self.blobs_on_disk.seal(sums.digest) or Seal(0, 0, 0))
         self.system.unlink(shard, name)
         acts.touch(shard)
         acts.touch(to_shard)
-        self.blobs.put(acts.txn, sums.digest.raw, row or self._fresh_row(acts, sums, verdict.seal))
         log.error("blob %s was edited in place; its bytes are kept as %s", old.hex, sums.digest.hex)
+        return self._keep_row(acts, row, sums)
 
     # reading
 
@@ -493,13 +548,21 @@ class Store:
             row = self.sha256s.get(txn, raw)
         return None if row is None else Digest(row.digest)
 
+    def digest_of(self, txn: ReadTxn, seal: Seal) -> Digest | None:
+        """The content of a file that looks like this, if it is a link of a blob; None when it must be read."""
+        for key, _ in self.inodes.scan(txn, _inode_key(seal.inode)):
+            row = self.blobs.get(txn, key[INODE_BYTES:])
+            if row is not None and row.seal == seal:
+                return Digest(key[INODE_BYTES:])
+        return None
+
     def digests(self, txn: ReadTxn) -> Iterator[tuple[Digest, BlobRow]]:
         return ((Digest(key), row) for key, row in self.blobs.scan(txn))
 
-    def add_sums(self, digest: Digest, kinds: Iterable[str]) -> BlobRow:
+    def add_sums(self, digest: Digest, kinds: Iterable[str], took: Took | None = None) -> BlobRow:
         """Compute further sums of a blob (reads all of it) and keep them; the row with them."""
         with self.open(digest) as blob:
-            sums = self._hash(blob.fd, kinds)
+            sums = self._hash(blob.fd, kinds, took)
 
         def change(acts: Acts) -> BlobRow:
             row = self.blobs.get(acts.txn, digest.raw)
@@ -528,6 +591,10 @@ class Store:
         for part in ("index", "journal", "blobs_on_disk", "home"):
             if (opened := getattr(self, part, None)) is not None:
                 opened.close()
+
+
+def _inode_key(inode: int) -> bytes:
+    return inode.to_bytes(INODE_BYTES, "big")
 
 
 def _batches(items: Iterable[T], count: int) -> Iterator[list[T]]:

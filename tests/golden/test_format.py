@@ -12,14 +12,13 @@ import msgspec
 import pytest
 
 from cas.blobs import BlobRow
-from cas.collect import OrphanRow
 from cas.committer import Position
 from cas.digest import sums_of
 from cas.home import Home
 from cas.index import Index, Meta, Table
 from cas.journal import HEADER, Event, Journal, pack
 from cas.link import Seal
-from cas.store import Sha256Row
+from cas.store import InodeRow, OrphanRow, Sha256Row
 from tests.faulty import QuickSystem
 from views.entry import Entry, Kind
 from views.tree import AliasRow, NumberRow, ParentRow, ProjectRow, TrashRow, UseRow, entry_key, pack_id
@@ -35,6 +34,7 @@ KEY = entry_key(16, ENTRY.name)
 ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     "blobs": (SUMS.digest.raw, BlobRow(4, SUMS.sha256, AT_NS, AT_NS, Seal(99, 4, AT_NS), {"md5": bytes(16)}, 1)),
     "sha256s": (SUMS.sha256, Sha256Row(SUMS.digest.raw)),
+    "inodes": ((99).to_bytes(16, "big") + SUMS.digest.raw, InodeRow()),
     "entries": (KEY, ENTRY),
     "uses": (SUMS.digest.raw + KEY, UseRow()),
     "parents": (pack_id(16), ParentRow(entry_key(1, "P1-Film"))),
