@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from cas.blobs import BlobRow
 from cas.committer import Acts
-from cas.digest import Digest
+from cas.digest import EMPTY, Digest
 from cas.incoming import Incoming
+from cas.index import ReadTxn
+from cas.link import Seal
 from cas.store import FileBusy, Found, Store, Verdict
+from views import naming
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NameNotFound
 from views.folder import Folder
 from views.transfer import Transfer
-from views.tree import Spot, Tree
+from views.tree import TOP, Spot, Tree, entry_key
 
 
 class ByHand:
@@ -37,16 +41,16 @@ class ByHand:
         copied     the same bytes, where the store cannot be linked to; a file `in_place` then stays the file it is
         """
         self._edit.ask(acts, guard)
-        spot = self._tree.spot(acts.txn, path)
+        spot = self._spot(acts.txn, path) if in_place else self._tree.spot(acts.txn, path)
         if spot.entry is not None and spot.entry.is_folder:
             raise IsAFolder(spot.path)
         self._edit.admit(acts.txn, spot)
         if not self._folder.still(*source, found.seal):
             raise FileBusy(path)
-        if in_place and spot.entry is not None and self._folder.is_ours(acts, spot.folders, spot.entry.name, spot.entry):
+        if in_place and spot.entry is not None and self._is_settled(acts, spot, spot.entry):
             return Placed(spot.entry, False, known=True, path=spot.path)  # a request got here first
         row, known = self._store.publish(acts, found, *source) if copied is None else self._store.publish(acts, copied)
-        digest, old = found.sums.digest, spot.entry
+        digest = found.sums.digest
         entry = self._edit.entry_for(acts, spot, digest, row.size_bytes, "")
         entry = replace(entry, modified_ns=found.seal.modified_ns, arrived_ns=acts.at_ns, via=via)
         if not in_place:
@@ -55,20 +59,59 @@ class ByHand:
             entry = replace(entry, own=found.seal)
         elif found.seal != row.seal:
             entry = replace(entry, own=self._folder.swap(acts, spot.folders, spot.stored_name, digest, found.seal))
+        return self._adopted(acts, spot, entry, row, known, copied is not None)
+
+    def adopt_link(self, acts: Acts, path: str, digest: Digest, seal: Seal) -> Placed:
+        """A row for a name that is a link of this blob already: nothing is read. FileBusy when it looks other than `seal`."""
+        spot, row = self._spot(acts.txn, path), self._store.blobs.get(acts.txn, digest.raw)
+        if spot.entry is not None and spot.entry.is_folder:
+            raise IsAFolder(spot.path)
+        self._edit.admit(acts.txn, spot)
+        fd = acts.folder(spot.folders, touch=False)
+        if row is None or row.seal != seal or not self._folder.still(fd, spot.stored_name, seal):
+            raise FileBusy(path)
+        if spot.entry is not None and self._is_settled(acts, spot, spot.entry):
+            return Placed(spot.entry, False, known=True, path=spot.path)  # a request got here first
+        self._store.wanted(acts, digest)
+        entry = self._edit.entry_for(acts, spot, digest, row.size_bytes, "")
+        entry = replace(entry, modified_ns=seal.modified_ns, arrived_ns=acts.at_ns, via="reindex")
+        return self._adopted(acts, spot, entry, row, True, False)
+
+    def _spot(self, txn: ReadTxn, path: str) -> Spot:
+        """Where something that lies on disk has its row. What clients chose to call a project is no name on disk."""
+        spot = self._tree.spot(txn, path)
+        return Spot((), spot.name, self._tree.child(txn, TOP, spot.name)) if spot.at_top else spot
+
+    def _is_settled(self, acts: Acts, spot: Spot, entry: Entry) -> bool:
+        """Is the row of this file right, and are its bytes in the store?"""
+        return self._folder.is_ours(acts, spot.folders, entry.name, entry) and (entry.own is not None or not self._is_lost(entry))
+
+    def _adopted(self, acts: Acts, spot: Spot, entry: Entry, row: BlobRow, known: bool, copied: bool) -> Placed:
+        """Set the row of a file that was found, and tell. Content that it replaced and that is nowhere any more is forgotten."""
+        old = spot.entry
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
+        if old is not None and not self._was_this_file(acts, old, row):
+            self._drop_lost_content(acts, Digest(old.raw_digest))
         replaced = old.digest if old else None
-        more = {"sha256": found.sums.sha256.hex(), "known": known, "replaced": replaced.hex if replaced else None}
+        more = {"sha256": row.sha256.hex(), "known": known, "replaced": replaced.hex if replaced else None}
         acts.tell("adopt", self._edit.facts(spot, entry, **more))
-        return Placed(entry, old is None, known, replaced, spot.path, copied is not None)
+        return Placed(entry, old is None, known, replaced, spot.path, copied)
+
+    def _was_this_file(self, acts: Acts, old: Entry, row: BlobRow) -> bool:
+        """Was the old content edited in place? Then it is lost, and should be told as missing."""
+        before = self._store.blobs.get(acts.txn, old.raw_digest)
+        return before is not None and before.seal.inode == row.seal.inode
 
     def adopt_folder(self, acts: Acts, path: str) -> Placed:
-        """A row for a folder that lies on disk; at the top it is a project and keeps its name."""
-        spot = self._tree.spot(acts.txn, path)
+        """A row for a folder that lies on disk; at the top it is a project and keeps its name. FileBusy when it is gone again."""
+        spot = self._spot(acts.txn, path)
         if spot.entry is not None:
             return Placed(spot.entry, False, path=spot.path)
-        if spot.at_top:
-            return self._edit.make_project(acts, spot.name, "")
+        if not self._folder.exists_at(acts, spot.folders, spot.name, True):
+            raise FileBusy(path)
         self._edit.admit(acts.txn, spot)
+        if spot.at_top:
+            return self._edit.begin_project(acts, spot, spot.name, spot.name, "")
         entry = Entry(self._tree.new_id(acts.txn), Kind.FOLDER, spot.name, acts.at_ns, acts.at_ns, via="reindex")
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
         acts.tell("folder", self._edit.facts(spot, entry))
@@ -77,13 +120,23 @@ class ByHand:
     def follow(self, acts: Acts, path: str, to: str) -> Placed:
         """A row goes where its file or folder was moved by hand; ids, times and properties stay.
 
-        FileBusy when the tree is not as it was looked at: the move was a request's, seen between its disk and its index.
+        FileBusy when tree or disk are not as they were looked at: the move was a request's, seen between its disk and its
+        index.
         """
-        dst = self._tree.spot(acts.txn, to)
-        if self._tree.find(acts.txn, path) is None or dst.entry is not None:
+        dst = self._spot(acts.txn, to)
+        if self._tree.find(acts.txn, path) is None:
             raise FileBusy(path)
         src, entry = self._tree.found(acts.txn, path)
+        respelled = naming.fold(src.stored_name) == naming.fold(dst.name)  # some disks find a file by both names
+        if dst.entry is not None and dst.entry.id != entry.id:
+            raise FileBusy(path)
+        if not respelled and self._folder.exists_at(acts, src.folders, entry.name, entry.is_folder):
+            raise FileBusy(path)
+        if not self._folder.exists_at(acts, dst.folders, dst.name, entry.is_folder):
+            raise FileBusy(path)
         moved = replace(entry, name=dst.name, kind=self._kind_there(entry, dst))
+        if entry.kind is Kind.PROJECT and moved.kind is not Kind.PROJECT:
+            self._transfer.retire(acts, (*dst.folders, dst.name))
         self._transfer.move_rows(acts, src, entry, dst, moved)
         acts.tell("move", {**self._edit.facts(dst, moved), "from": src.path, "replaced": None, "via": "reindex"})
         return Placed(moved, True, path=dst.path)
@@ -103,9 +156,43 @@ class ByHand:
         if self._folder.exists_at(acts, spot.folders, entry.name, entry.is_folder):
             return False
         self._edit.count(acts, spot, removed=self._edit.files_in(acts, entry))
-        trash_name = self._edit.bury(acts, spot, entry)
+        if entry.kind is Kind.PROJECT:
+            self._tree.forget_project(acts.txn, entry)
+        trash_name = self._forget(acts, spot, entry)
         acts.tell("missing", {**self._edit.facts(spot, entry), "trash": trash_name})
         return True
+
+    def _forget(self, acts: Acts, spot: Spot, entry: Entry) -> str:
+        """The row goes into the trash, what took its name on disk stays. Its name there; "" when nothing is left to keep."""
+        if self._is_lost(entry):
+            self._tree.remove(acts.txn, spot, acts.at_ns)
+            self._drop_lost_content(acts, Digest(entry.raw_digest))
+            return ""
+        if entry.is_folder:
+            self._drop_lost_files(acts, entry)
+        trash_name = f"{entry.id}-{entry.name}"
+        self._edit.into_trash(acts, spot, entry, trash_name, "")
+        return trash_name
+
+    def _drop_lost_files(self, acts: Acts, folder: Entry) -> None:
+        for child in list(self._tree.children(acts.txn, folder.id)):
+            if child.is_folder:
+                self._drop_lost_files(acts, child)
+            elif self._is_lost(child):
+                self._tree.entries.delete(acts.txn, entry_key(folder.id, child.name))
+                self._drop_lost_content(acts, Digest(child.raw_digest))
+
+    def _is_lost(self, entry: Entry) -> bool:
+        """Are the bytes of this file nowhere? After a power cut the journal may tell of files that nobody was answered for."""
+        digest = entry.digest
+        return digest is not None and digest != EMPTY.digest and self._store.blobs_on_disk.stat(digest) is None
+
+    def _drop_lost_content(self, acts: Acts, digest: Digest) -> None:
+        """Bytes that are nowhere, and that no name wants any more, are no damage."""
+        if digest == EMPTY.digest or any(True for _ in self._tree.uses_of(acts.txn, digest)):
+            return
+        if self._store.blobs_on_disk.stat(digest) is None:
+            self._store.blobs.delete(acts.txn, digest.raw)
 
     def accept_edit(self, acts: Acts, old: Digest, verdict: Verdict) -> list[str]:
         """A blob was edited in place through one of its names: the bytes get the digest they have now, and so do all its names.
@@ -113,16 +200,26 @@ class ByHand:
         They all show the edited bytes, since they are one file; saying so is all that is honest. The paths; the old content is
         lost unless a spare or another upload brings it back.
         """
-        self._store.rename_edited(acts, old, verdict)
+        row = self._store.rename_edited(acts, old, verdict)
         paths = []
         for key in list(self._tree.uses_of(acts.txn, old)):
             entry = self._tree.entries.get(acts.txn, key)
             if entry is None or entry.own is not None:
                 continue
-            fresh = {"raw_digest": verdict.sums.digest.raw, "size_bytes": verdict.sums.size_bytes}
-            changed = replace(entry, **fresh, modified_ns=verdict.seal.modified_ns, arrived_ns=acts.at_ns, via="reindex")
+            path = self._tree.path_of(acts.txn, key)
+            fresh = {"raw_digest": verdict.sums.digest.raw, "size_bytes": verdict.sums.size_bytes, "arrived_ns": acts.at_ns}
+            changed = replace(entry, **fresh, modified_ns=verdict.seal.modified_ns, via="reindex")
+            if path is not None:
+                paths.append(path)
+            if row.seal != verdict.seal:
+                own = verdict.seal if path is None else self._swap(acts, path, verdict)
+                changed = replace(changed, own=own)
             self._tree.entries.put(acts.txn, key, changed)
-            paths.append(self._tree.path_of(acts.txn, key) or entry.name)
         acts.tell("edited", {"paths": paths, "digest": verdict.sums.digest.hex, "size": verdict.sums.size_bytes,
                              "sha256": verdict.sums.sha256.hex(), "replaced": old.hex})  # fmt: skip
         return paths
+
+    def _swap(self, acts: Acts, path: str, verdict: Verdict) -> Seal | None:
+        """The edited bytes were known: the name becomes a link of them."""
+        *folders, name = path.split("/")
+        return self._folder.swap(acts, tuple(folders), name, verdict.sums.digest, verdict.seal)

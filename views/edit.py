@@ -156,12 +156,16 @@ class Editor:
             raise AlreadyThere(spot.path)
         if spot.entry is not None:
             return Placed(spot.entry, False, path=spot.path)
+        return self.begin_project(acts, spot, name, wanted or "", notes)
+
+    def begin_project(self, acts: Acts, spot: Spot, name: str, wanted: str, notes: str) -> Placed:
+        """A project under just this name, which is free in the tree; a folder of that name on disk becomes its folder."""
         for folders in ((), *SCAFFOLD, ("_manifest",)):
             self._folder.ensure(acts, (name, *folders))
         entry = Entry(self._tree.new_id(acts.txn), Kind.PROJECT, name, acts.at_ns, acts.at_ns)
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
         self.enrol(acts, entry, notes)
-        self.remember_choice(acts.txn, wanted or "", entry)
+        self.remember_choice(acts.txn, wanted, entry)
         self._scaffold(acts, spot, entry)
         acts.tell("project", self.facts(spot, entry, notes=notes))
         return Placed(entry, True, path=spot.path)
@@ -225,11 +229,14 @@ class Editor:
             # on another mount than the trash: its bytes are in the store
             self._folder.drop(acts, spot.folders, entry.name, entry)
             on_disk = False
-        self._tree.remove(txn, spot, acts.at_ns)
-        self._tree.entries.put(txn, entry_key(TRASH, trash_name), replace(entry, name=trash_name))
-        row = TrashRow(spot.path, acts.at_ns, day if on_disk else "")
-        self._tree.trashed.put(txn, naming.key(trash_name), row)
+        self.into_trash(acts, spot, entry, trash_name, day if on_disk else "")
         return trash_name
+
+    def into_trash(self, acts: Acts, spot: Spot, entry: Entry, trash_name: str, day: str) -> None:
+        """The row of a name goes into the trash; on disk it lies in the folder of that day already, or nowhere ("")."""
+        self._tree.remove(acts.txn, spot, acts.at_ns)
+        self._tree.entries.put(acts.txn, entry_key(TRASH, trash_name), replace(entry, name=trash_name))
+        self._tree.trashed.put(acts.txn, naming.key(trash_name), TrashRow(spot.path, acts.at_ns, day))
 
     def files_in(self, acts: Acts, entry: Entry) -> int:
         """How many files people see go with an entry."""

@@ -164,12 +164,12 @@ class Folder:
         return stat is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == seal
 
     def exists_at(self, acts: Acts, folders: Folders, name: str, is_folder: bool) -> bool:
-        """Is there a file (or a folder) under this name, all folders above it included?"""
+        """Is there a plain file (or a folder) under this name, all folders above it included?"""
         try:
             stat = self._system.stat(acts.folder(folders, touch=False), name)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        return modes.S_ISDIR(stat.st_mode) == is_folder
+        return modes.S_ISDIR(stat.st_mode) if is_folder else modes.S_ISREG(stat.st_mode)
 
     def exists(self, acts: Acts, folders: Folders, name: str) -> bool:
         """Is there anything under this name on disk?"""

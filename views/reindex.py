@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from cas.digest import Digest
 from cas.store import FileBusy
 from views import media, naming
 from views.edit import Placed
@@ -29,6 +30,7 @@ from views.scan import (
     Renamed,
     Scanner,
     Seen,
+    Tick,
 )
 
 log = logging.getLogger("filmcan.reindex")
@@ -79,13 +81,16 @@ class Report:
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, path
 
 
-def plan(library: Library, project: str | None = None, *, relocate: bool = False, left_alone: Iterable[str] = LEFT_ALONE) -> Plan:
+def plan(
+    library: Library, project: str | None = None, *, relocate: bool = False, left_alone: Iterable[str] = LEFT_ALONE,
+    tick: Tick | None = None,
+) -> Plan:  # fmt: skip
     """Compare a project, or everything, with the disk. Reads no bytes; changes nothing.
 
     relocate   also bring stray media home (asked for by a person or a client, never by a watcher: a file that just moved
                under somebody's hands looks lost)
     """
-    scanner = Scanner(library, left_alone)
+    scanner = Scanner(library, left_alone, tick)
     seen = scanner.everything() if project is None else scanner.project(library.project(project).name)
     return plan_of(library, seen, project, relocate=relocate, left_alone=left_alone)
 
@@ -100,22 +105,42 @@ def plan_of(
 
 
 def _relocations(library: Library, seen: Seen, project: str | None, left_alone: tuple[str, ...]) -> list[Relocation]:
-    """Every media file outside `ingest/originals` and outside the left-alone folders, known or about to be."""
-    gone = {step.path for step in seen.differences if isinstance(step, Gone)}
+    """Every media file outside `ingest/originals` and outside the left-alone folders, where it will be by then."""
     names = [project] if project else [found.name for found in library.projects()]
-    paths = {path for name in names for path, entry in library.walk(name) if not entry.is_folder and path not in gone}
-    for step in seen.differences:
-        if isinstance(step, NewFile | Renamed):
-            paths.add(step.to if isinstance(step, Renamed) else step.path)
-    taken = set(paths)
+    known = {path: entry.is_folder for name in names for path, entry in library.walk(name)}
+    files, taken = set[str](), set[str]()
+    moved = _Moved(seen)
+    for path, is_folder in known.items():
+        if (path := moved.now(path)) and path.partition("/")[0]:
+            taken.add(naming.nfc(path))
+            files |= set() if is_folder else {path}
+    files |= {step.path for step in seen.differences if isinstance(step, NewFile)}
+    taken |= {naming.nfc(path) for path in files}
     found = []
-    for path in sorted(paths):
+    for path in sorted(files):
         name, _, inner = path.partition("/")
         if naming.is_project_name(name) and inner and is_stray(inner, left_alone):
             to = free_name(f"{name}/{ORIGINALS}/{inner}", taken)
-            taken.add(to)
+            taken.add(naming.nfc(to))
             found.append(Relocation(path, to))
     return found
+
+
+class _Moved:
+    """Where the paths of rows will be when the differences are gone; "" for nowhere."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._to = {step.path: step.to for step in seen.differences if isinstance(step, Renamed)}
+        self._to |= {step.path: "" for step in seen.differences if isinstance(step, Gone)}
+
+    def now(self, path: str) -> str:
+        if path in self._to:
+            return self._to[path]
+        folder, _, name = path.rpartition("/")
+        if not folder:
+            return path
+        above = self.now(folder)
+        return above and (self._to.get(f"{above}/{name}", f"{above}/{name}") if above != folder else path)
 
 
 def is_stray(inner: str, left_alone: tuple[str, ...]) -> bool:
@@ -127,20 +152,23 @@ def is_stray(inner: str, left_alone: tuple[str, ...]) -> bool:
 
 
 def free_name(path: str, taken: set[str]) -> str:
-    """`path`, or `<stem>_<k><suffix>` with the first k = 1, 2, … that is free (contract §2.3)."""
+    """`path`, or `<stem>_<k><suffix>` with the first k = 1, 2, … that is free (contract §2.3). `taken` holds NFC."""
     pure, count = PurePosixPath(path), 0
-    while path in taken:
+    while naming.nfc(path) in taken:
         count += 1
         path = str(pure.with_name(f"{pure.stem}_{count}{pure.suffix}"))
     return path
 
 
-def apply(library: Library, plan: Plan, progress: Progress | None = None, *, quiet_s: float = 0.0) -> Report:
+def apply(
+    library: Library, plan: Plan, progress: Progress | None = None, *, quiet_s: float = 0.0, tick: Tick | None = None
+) -> Report:
     """Do what a plan says. Each step is one change, checked again before it is done: what moved meanwhile is `busy`.
 
     quiet_s   leave files alone that changed within this time: they may still be copied
+    tick      called often, also while a long file is read; what it raises ends it
     """
-    worker = _Worker(library, quiet_s)
+    worker = _Worker(library, quiet_s, tick)
     for done, step in enumerate(plan.steps):
         if progress is not None:
             progress(done, len(plan.steps), step.path)
@@ -151,9 +179,9 @@ def apply(library: Library, plan: Plan, progress: Progress | None = None, *, qui
 
 
 class _Worker:
-    def __init__(self, library: Library, quiet_s: float) -> None:
+    def __init__(self, library: Library, quiet_s: float, tick: Tick | None) -> None:
         self._library, self._store, self._by_hand = library, library.store, library.by_hand
-        self._quiet_s = quiet_s
+        self._quiet_s, self._tick = quiet_s, tick
         self.report = Report()
 
     def do(self, step: Step) -> None:
@@ -161,7 +189,7 @@ class _Worker:
         try:
             self._do(step)
         except (FileBusy, FileNotFoundError):
-            self.report.busy.append(step.path)
+            self.report.busy += [step.path, step.to] if isinstance(step, Renamed) else [step.path]
         except (NameProblem, OSError) as error:
             log.warning("reindex could not do “%s %s”: %s", step.verb, step.path, error)
             self.report.failed[step.path] = str(error)
@@ -174,8 +202,8 @@ class _Worker:
                 self._store.commit(lambda acts: self._by_hand.follow(acts, step.path, step.to))
                 self.report.renamed.append(step)
             case NewFile():
-                self._wait_for_quiet(step.path, step.changed_ns)
-                self.report.indexed.append(self._adopt(step.path))
+                if not self._is_known(step):
+                    self.report.indexed.append(self._take_in(step))
             case Edited():
                 self._wait_for_quiet(step.path, step.changed_ns)
                 self._look_into(step)
@@ -187,26 +215,57 @@ class _Worker:
             case Conflict():
                 self.report.conflicts.append(step)
 
+    def _is_known(self, step: NewFile) -> bool:
+        """Has a request, or another look, taken this very file in since?"""
+        with self._store.index.read() as txn:
+            entry = self._library.tree.find(txn, step.path)
+            row = self._store.blobs.get(txn, entry.raw_digest) if entry is not None and entry.digest else None
+        if entry is None or row is None or (entry.own or row.seal) != step.seal:
+            return False
+        return entry.own is not None or self._store.blobs_on_disk.stat(Digest(entry.raw_digest)) is not None
+
+    def _take_in(self, step: NewFile) -> Placed:
+        digest = step.digest
+        if digest is not None:
+            return self._store.commit(lambda acts: self._by_hand.adopt_link(acts, step.path, digest, step.seal))
+        self._wait_for_quiet(step.path, step.changed_ns)
+        return self._adopt(step.path)
+
     def _wait_for_quiet(self, path: str, changed_ns: int) -> None:
         """FileBusy for a file that changed a moment ago; a later pass finds it. A time in the future says nothing."""
         if 0 <= self._store.system.now_ns() - changed_ns < self._quiet_s * 1e9:
             raise FileBusy(path)
 
+    def _took(self, path: str) -> Callable[[int], None] | None:
+        tick = self._tick
+        return None if tick is None else lambda _: tick(path)
+
     def _adopt(self, path: str) -> Placed:
         folders, _, name = path.rpartition("/")
+        unknown_quiet_s = UNKNOWN_QUIET_S if self._quiet_s else 0.0
         with self._store.system.folder(self._store.home.root, folders.split("/") if folders else ()) as fd:
-            return self._library.adopt(path, fd, name, in_place=True, via="reindex")
+            with self._store.find_on_disk(fd, name, took=self._took(path), unknown_quiet_s=unknown_quiet_s) as found:
+                return self._library.adopt(path, fd, name, in_place=True, via="reindex", found=found)
 
     def _look_into(self, step: Edited) -> None:
         """Read a blob that looks other than it should: touched only, or edited."""
-        old = step.entry.digest
-        verdict = self._store.examine(old) if old is not None else None
-        if old is None or verdict is None:
+        entry = self._library.find(step.path)
+        old = entry.digest if entry is not None else None
+        if old is None or old != step.entry.digest:
+            return  # another of its names came first, or a request
+        row, seal = self._store.blob(old), self._store.blobs_on_disk.seal(old)
+        if row is not None and row.seal == seal:
             return
-        if verdict.good:
-            self._store.settle(old)
-            return
-        self.report.edited += self._store.commit(lambda acts: self._by_hand.accept_edit(acts, old, verdict))
+        if self._store.is_being_written(old):
+            raise FileBusy(step.path)
+        verdict = self._store.examine(old, self._took(step.path))
+        if verdict is None:  # somebody read it before we could look: it is in quarantine, and lies here still
+            self._adopt(step.path)
+            self.report.edited.append(step.path)
+        elif verdict.good:
+            self._store.commit(lambda acts: self._store.seal_again(acts, old, verdict))
+        else:
+            self.report.edited += self._store.commit(lambda acts: self._by_hand.accept_edit(acts, old, verdict))
 
     def _relocate(self, step: Relocation) -> None:
         folders = step.to.split("/")[:-1]

@@ -109,11 +109,11 @@ class Transfer:
         elif not entry.hidden:
             own = self._rename(acts, src, entry, dst, there, moved)
             if entry.kind is Kind.PROJECT and moved.kind is not Kind.PROJECT:
-                self._retire(acts, (*dst.folders, moved.name))
+                self.retire(acts, (*dst.folders, moved.name))
             return own
         return None
 
-    def _retire(self, acts: Acts, folders: Folders) -> None:
+    def retire(self, acts: Acts, folders: Folders) -> None:
         """A project became a folder of another: what was generated for it is set aside, or it would look like footage."""
         for name in naming.GENERATED:
             self._folder.set_aside(acts, folders, name)
