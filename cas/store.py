@@ -455,9 +455,12 @@ class Store:
         with blob:
             return bool(self.system.being_written(blob.fd))
 
-    def settle(self, digest: Digest) -> bool:
-        """Read a blob that looks other than it should. Good bytes are sealed again; bad ones go to quarantine. True if good."""
-        verdict = self.examine(digest)
+    def settle(self, digest: Digest, verdict: Verdict | None = None) -> bool:
+        """Read a blob that looks other than it should. Good bytes are sealed again; bad ones go to quarantine. True if good.
+
+        verdict   of `examine`, when it was asked just now
+        """
+        verdict = verdict or self.examine(digest)
         if verdict is None:
             return False
         if self.state.reason:

@@ -17,8 +17,13 @@ BATCH = 1000  # durability reference §4: a checkpoint every 1,000 files
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One blob that is not as it should be. kind: "damaged", "missing" (a row without a file) or "unknown" (a file without a
-    row)."""
+    """One blob that is not as it should be. The kinds:
+
+    damaged   looks as it did when it was whole, but is not: the disk lost bits; it lies in quarantine now
+    edited    holds other bytes by somebody's hand; reindex takes them as what they are
+    missing   a row without a file
+    unknown   a file without a row
+    """
 
     kind: str
     digest: Digest
@@ -36,8 +41,11 @@ Progress = Callable[[int, int], None]  # blobs done, bytes read
 
 
 def verify(store: Store, *, full: bool, progress: Progress | None = None) -> Verified:
-    """Look at every blob; with `full` read every byte. Changes nothing but the time of the last good look. Safe beside
-    uploads."""
+    """Look at every blob; with `full` read every byte. Safe beside uploads.
+
+    The times of good looks are kept. Blobs that rotted go to quarantine: nobody is given wrong bytes any more, and whoever
+    sends the right ones again makes all names whole (Editor.mend).
+    """
     done, seen = Verified(), set[bytes]()
     good: list[tuple[Digest, Verdict]] = []
     for digest, row in _rows(store):
@@ -84,9 +92,13 @@ def _look(store: Store, digest: Digest, row: BlobRow, full: bool) -> tuple[Findi
     verdict = store.examine(digest)
     if verdict is None:
         return Finding("missing", digest, "its file is gone"), None
-    if not verdict.good:
-        return Finding("damaged", digest, f"its bytes are those of {verdict.sums.digest.hex}"), None
-    return None, verdict
+    if verdict.good:
+        return None, verdict
+    why = f"its bytes are those of {verdict.sums.digest.hex}"
+    if verdict.seal != row.seal:
+        return Finding("edited", digest, why), None
+    store.settle(digest, verdict)
+    return Finding("damaged", digest, why), None
 
 
 def _note_good(store: Store, good: list[tuple[Digest, Verdict]]) -> None:

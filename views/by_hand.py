@@ -49,8 +49,11 @@ class ByHand:
             raise FileBusy(path)
         if in_place and spot.entry is not None and self._is_settled(acts, spot, spot.entry):
             return Placed(spot.entry, False, known=True, path=spot.path)  # a request got here first
-        row, known = self._store.publish(acts, found, *source) if copied is None else self._store.publish(acts, copied)
         digest = found.sums.digest
+        before = self._store.blobs.get(acts.txn, digest.raw)
+        row, known = self._store.publish(acts, found, *source) if copied is None else self._store.publish(acts, copied)
+        if before is not None and not known and found.seal != before.seal:
+            self._edit.mend(acts, digest, before.seal)
         entry = self._edit.entry_for(acts, spot, digest, row.size_bytes, "")
         entry = replace(entry, modified_ns=found.seal.modified_ns, arrived_ns=acts.at_ns, via=via)
         if not in_place:

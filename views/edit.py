@@ -79,9 +79,12 @@ class Editor:
         if spot.entry is not None and spot.entry.is_folder:
             raise IsAFolder(spot.path)
         self.admit(acts.txn, spot)
-        row, known = self._store.publish(acts, body)
         assert body.sums is not None
         digest, old = body.sums.digest, spot.entry
+        before = self._store.blobs.get(acts.txn, digest.raw)
+        row, known = self._store.publish(acts, body)
+        if before is not None and not known:
+            self.mend(acts, digest, before.seal)
         fresh = self.entry_for(acts, spot, digest, row.size_bytes, writer)
         entry = replace(fresh, modified_ns=acts.at_ns if modified_ns is None else modified_ns)
         if old is None or old.raw_digest != digest.raw:
@@ -111,6 +114,16 @@ class Editor:
         if same and self._folder.is_ours(acts, spot.folders, spot.entry.name, spot.entry):
             return spot.entry.own
         return self._folder.replace(acts, spot.folders, spot.entry.name, digest, spot.entry)
+
+    def mend(self, acts: Acts, digest: Digest, damaged: Seal) -> None:
+        """Bytes that were lost came again: names that still show the old file, as it was sealed, show the whole one."""
+        for key in list(self._tree.uses_of(acts.txn, digest)):
+            entry, path = self._tree.entries.get(acts.txn, key), self._tree.path_of(acts.txn, key)
+            if entry is not None and path is not None and not entry.hidden and entry.own is None:
+                *folders, name = path.split("/")
+                if self._folder.looks(acts, tuple(folders), name, damaged):
+                    own = self._folder.replace(acts, tuple(folders), name, digest, entry)
+                    self._tree.entries.put(acts.txn, key, replace(entry, own=own))
 
     @staticmethod
     def facts(spot: Spot, entry: Entry, **more: Any) -> dict[str, Any]:

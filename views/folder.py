@@ -163,6 +163,13 @@ class Folder:
         stat = self._stat(fd, name)
         return stat is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == seal
 
+    def looks(self, acts: Acts, folders: Folders, name: str, seal: Seal) -> bool:
+        """As `still`, by names."""
+        try:
+            return self.still(acts.folder(folders, touch=False), name, seal)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def exists_at(self, acts: Acts, folders: Folders, name: str, is_folder: bool) -> bool:
         """Is there a plain file (or a folder) under this name, all folders above it included?"""
         try:

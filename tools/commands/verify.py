@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from views.library import Library
 
 REMEDIES = {
-    "damaged": "put the same file again, from the card or a backup, and it is whole",
+    "damaged": "put the same file again, from the card or a backup, under any name: then all its names are whole",
+    "edited": "`filmcan reindex` keeps it as what it holds now; for the old bytes, put the old file under another name",
     "missing": "put the same file again, from the card or a backup, and it is whole",
-    "unknown": "no name uses it; `filmcan rebuild` makes it known",
+    "unknown": "nothing needs it; when the same file is put again, it is used",
 }
+UNUSED = "no name outside the trash uses it; put the same file again if you still want it"
 
 
 @click.command(short_help="Check that every stored clip is still whole")
@@ -27,7 +29,8 @@ REMEDIES = {
 def command(desk: Desk, quick: bool) -> int:
     """Read every stored clip and compare it with its digest; read the journal. Exit code 1 means that some is damaged.
 
-    Nothing is changed or removed. A full look reads at the speed of the disk; run it every month.
+    Nothing is removed: what the disk damaged is set aside in .filmcan/quarantine, so that nobody is given wrong bytes.
+    A full look reads at the speed of the disk; run it every month.
 
     \b
     Examples:
@@ -55,12 +58,13 @@ def in_words(damage: Damage) -> str:
 
 
 def _told(library: Library, finding: Finding) -> dict[str, object]:
+    paths = library.paths_of(finding.digest)
     return {
         "kind": finding.kind,
         "digest": finding.digest.hex,
         "why": finding.why,
-        "paths": library.paths_of(finding.digest),
-        "remedy": REMEDIES[finding.kind],
+        "paths": paths,
+        "remedy": REMEDIES[finding.kind] if paths or finding.kind in ("edited", "unknown") else UNUSED,
     }
 
 
@@ -73,7 +77,7 @@ def _tell(desk: Desk, found: Verified, findings: list[dict[str, object]], damage
         desk.say(f"    → {finding['remedy']}")
     for stretch in damage:
         desk.say(f"  journal: {stretch}")
-        desk.say("    → changes told there are lost if the index is; `filmcan reindex` finds the files all the same")
+        desk.say("    → if the index is lost too, reindex finds the files, but notes and properties told there are gone")
     desk.say(f"{count(problems, 'problem')} found." if problems else "All of it is whole.")
     told = {"blobs": found.blobs, "size_bytes": found.size_bytes, "problems": problems}
     desk.answer({**told, "findings": findings, "journal": damage})

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
+from cas.digest import sums_of
+from cas.layout import Layout
 from tests.tools.conftest import Filmcan
 
 
@@ -51,14 +55,21 @@ def test_a_healthy_library_verifies(filmcan: Filmcan, card: Path) -> None:
         assert said.code == 0 and "2 clips looked at, 21.0 KB" in said.out and "All of it is whole." in said.out
 
 
-def test_a_damaged_clip_is_named_with_its_paths_and_the_remedy(filmcan: Filmcan, card: Path, root: Path) -> None:
-    filmcan("import", card)
-    clip = root / "P1-CARD/ingest/originals/DCIM/100/A001.mov"
+def spoil(clip: Path, *, modified_ns: int | None = None) -> None:
+    """Other bytes in place; without a time, as a failing disk does it: nothing else changes."""
+    stat = clip.stat()
     clip.chmod(0o644)
     with clip.open("r+b") as file:
         file.write(b"F")
-    stat = clip.stat()
-    os.utime(clip, ns=(stat.st_atime_ns, 1))
+    clip.chmod(0o444)
+    os.utime(clip, ns=(stat.st_atime_ns, stat.st_mtime_ns if modified_ns is None else modified_ns))
+
+
+def test_a_damaged_clip_is_named_with_its_paths_and_the_remedy_that_helps(filmcan: Filmcan, card: Path, root: Path) -> None:
+    filmcan("import", card)
+    clip = root / "P1-CARD/ingest/originals/DCIM/100/A001.mov"
+    spoil(clip)
+    assert filmcan("verify", "--quick").code == 0
     said = filmcan("verify", "--json")
     assert said.code == 1 and said.json["problems"] == 1
     [finding] = said.json["findings"]
@@ -67,7 +78,45 @@ def test_a_damaged_clip_is_named_with_its_paths_and_the_remedy(filmcan: Filmcan,
         "P1-CARD/ingest/originals/DCIM/100/A001.mov",
         "P1-CARD/ingest/originals/DCIM/101/A001.mov",
     ]
+    said = filmcan("get", finding["paths"][0], root / "back.mov")
+    assert said.code == 3 and not (root / "back.mov").exists()
     assert "1 problem found." in filmcan("verify").out
+    filmcan("put", card / "DCIM/100/A001.mov", "P2-Healed/any-name.mov")
+    assert filmcan("verify").code == 0
+    for path in finding["paths"]:
+        assert (root / path).read_bytes() == b"first clip" * 1000
+    assert filmcan("reindex", "--dry-run", "--json").json["steps"] == []
+
+
+@pytest.mark.parametrize("opened_before", [False, True])
+def test_a_clip_edited_in_place_is_kept_as_what_it_is_and_the_old_one_comes_back(
+    filmcan: Filmcan, card: Path, root: Path, opened_before: bool
+) -> None:
+    filmcan("import", card)
+    inner = "P1-CARD/ingest/originals/DCIM/100/A002.mov"
+    spoil(root / inner, modified_ns=1)
+    if opened_before:
+        assert filmcan("get", inner, "-").code == 3
+    [finding] = filmcan("verify", "--json").json["findings"]
+    assert finding["kind"] == ("missing" if opened_before else "edited")
+    filmcan("reindex")
+    assert filmcan("reindex", "--dry-run", "--json").json["steps"] == []
+    assert filmcan("get", inner, root.parent / "back.mov").code == 0
+    assert (root.parent / "back.mov").read_bytes()[:6] == b"Fecond"
+    assert "no name outside the trash" in filmcan("verify").out
+    filmcan("put", card / "DCIM/100/A002.mov", "P1-CARD/old.mov")
+    assert filmcan("verify").code == 0
+
+
+def test_a_blob_nobody_knows_is_no_problem_and_is_used_when_it_comes_again(filmcan: Filmcan, card: Path, root: Path) -> None:
+    digest = sums_of(b"second clip" * 1000).digest
+    filmcan("project", "create", "P1-A")
+    blob = Layout(root).blob(digest)
+    blob.write_bytes(b"second clip" * 1000)
+    said = filmcan("verify", "--json")
+    assert said.code == 0 and [finding["kind"] for finding in said.json["findings"]] == ["unknown"]
+    filmcan("put", card / "DCIM/100/A002.mov", "P1-A/a.mov")
+    assert filmcan("verify", "--json").json["findings"] == [] and (root / "P1-A/a.mov").samefile(blob)
 
 
 def test_collect_takes_nothing_that_is_needed_or_young(filmcan: Filmcan, card: Path, root: Path) -> None:
