@@ -5,44 +5,73 @@ The lower rooms take plain arguments; this is the only module that knows both th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cas.system import System
 from tools.config import Settings
 from views.followers import FollowerThread
+from views.libraries import Libraries, Opened
 from views.library import Library, Options
 from views.manifest import Manifest
-from views.sources import Sources
+from views.sources import PRIMARY, Sources
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from davfront.app import DavApp
     from davfront.server import Server
+    from views.web.app import Room
+    from views.web.desk import Desk
 
-DAV = "/dav"
-WELCOME = "filmcan serves WebDAV at /dav/; README.md tells how to connect.\n"
+DAV, MEDIA = "/dav", "/media"
 
 
-@contextmanager
-def open_library(settings: Settings, system: System | None = None) -> Iterator[Library]:
-    """The library of the root with what follows its journal, closed at the end. LockHeld, RootUnfit."""
-    options = Options(
+def options_of(settings: Settings) -> Options:
+    return Options(
         refuse_clashes=settings.case_collisions == "refuse",
         reserve_bytes=settings.reserve_bytes,
         max_upload_bytes=settings.max_upload_bytes,
     )
-    library = Library(settings.root, system or System(), options)
+
+
+@contextmanager
+def opened(settings: Settings, root: Path, source: str = PRIMARY, system: System | None = None) -> Iterator[Opened]:
+    """A library with what follows its journal, closed at the end. LockHeld, RootUnfit."""
+    library = Library(root, system or System(), options_of(settings))
     try:
-        followers = FollowerThread(library.store, [Manifest(library.store, library.tree)]).start()
+        followers = FollowerThread(library.store, [Manifest(library.store, library.tree, source)]).start()
         try:
-            yield library
+            yield Opened(library, followers)
         finally:
             followers.stop()
     finally:
         library.close()
+
+
+@contextmanager
+def open_library(settings: Settings, system: System | None = None) -> Iterator[Library]:
+    """The library of the root alone, as commands use it. LockHeld, RootUnfit."""
+    with opened(settings, settings.root, system=system) as found:
+        yield found.library
+
+
+@contextmanager
+def open_libraries(settings: Settings, system: System | None = None) -> Iterator[Libraries]:
+    """The library of the root and those of all sources, as a server uses them: followed, and watched when settings say so."""
+
+    @contextmanager
+    def opener(root: Path, source: str) -> Iterator[Opened]:
+        with opened(settings, root, source, system) as found, background(found.library, settings):
+            yield found
+
+    libraries = Libraries(open_sources(settings), opener)
+    try:
+        yield libraries
+    finally:
+        libraries.close()
 
 
 def open_sources(settings: Settings) -> Sources:
@@ -50,21 +79,45 @@ def open_sources(settings: Settings) -> Sources:
     return Sources(settings.root, settings.source_parents)
 
 
-def make_server(library: Library, settings: Settings) -> Server:
+def make_server(libraries: Libraries, settings: Settings) -> Server:
     """The server, not yet listening."""
     from davfront.app import DavApp
     from davfront.server import Server, ServerOptions
+    from views.web.app import make_app
 
     options = ServerOptions(
         threads=settings.threads,
         tls_cert=str(settings.tls_cert) if settings.tls_cert else None,
         tls_key=str(settings.tls_key) if settings.tls_key else None,
     )
-    return Server(mounted(DavApp(library)), settings.address, settings.port, options)
+    api = make_app(desk_of(libraries, settings), rooms())
+    return Server(mounted(DavApp(libraries.primary), api), settings.address, settings.port, options)
 
 
-def mounted(dav: DavApp) -> WSGIApplication:
-    """WebDAV under /dav/, its parent at /, and one sentence for people who come with a browser."""
+def rooms() -> Sequence[Room]:
+    """Every room of the API. Imported here, because most commands need none of them."""
+    from views.web import health, projects
+
+    return (health.routes, projects.routes)
+
+
+def desk_of(libraries: Libraries, settings: Settings) -> Desk:
+    """What the rooms of the API need."""
+    from views.web.desk import Desk
+
+    return Desk(
+        libraries,
+        libraries.sources,
+        flush=libraries.flush,
+        max_upload_bytes=settings.max_upload_bytes or 0,
+        cors_origins=settings.cors_origins,
+        left_alone=left_alone(settings),
+        quiet_s=settings.quiet_s,
+    )
+
+
+def mounted(dav: DavApp, api: WSGIApplication) -> WSGIApplication:
+    """WebDAV under /dav/, its parent at /, the API and its pages everywhere else."""
     at_root = dav.root_methods()
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -74,11 +127,7 @@ def mounted(dav: DavApp) -> WSGIApplication:
             return dav(environ, start_response)
         if path == "/" and method in at_root:
             return at_root[method](environ, start_response)
-        found = path == "/" and method in ("GET", "HEAD")
-        text = WELCOME if found else f"There is nothing here. {WELCOME}"
-        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text.encode())))]
-        start_response("200 OK" if found else "404 Not Found", headers)
-        return [] if method == "HEAD" else [text.encode()]
+        return api(environ, start_response)
 
     return application
 

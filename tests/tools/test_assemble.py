@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cas.errors import NoSpace
-from tools.assemble import background, left_alone, make_server, open_library
+from tools.assemble import background, left_alone, make_server, open_libraries, open_library
 from tools.config import Settings, load
 from views.errors import Clash
 from views.reindex import plan
@@ -23,8 +23,8 @@ from views.reindex import plan
 
 @contextmanager
 def served(settings: Settings) -> Iterator[int]:
-    with open_library(settings) as library:
-        server = make_server(library, settings)
+    with open_libraries(settings) as libraries:
+        server = make_server(libraries, settings)
         server.start()
         try:
             yield server.port

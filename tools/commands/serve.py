@@ -57,14 +57,15 @@ def command(desk: Desk) -> int:
       filmcan serve ~/Footage
       filmcan serve ~/Footage --open --port 9000
     """
-    from tools.assemble import background, make_server, open_library
+    from tools.assemble import make_server, open_libraries
     from tools.logs import start_logging
 
     settings = desk.settings
     start_logging(settings.log_level, settings.log_json)
     stop = _stop_signals()
-    with open_library(settings) as library, background(library, settings):
-        server = make_server(library, settings)
+    with open_libraries(settings) as libraries:
+        library = libraries.primary
+        server = make_server(libraries, settings)
         try:
             server.start()
         except OSError as error:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from views.errors import NameNotFound, NotAFolder
+from views.errors import NameNotFound, NotAFolder, SourceUnknown
+from views.libraries import Libraries
 from views.library import Library, Project
-from views.sources import Sources
+from views.sources import PRIMARY, Sources
 from views.web.errors import ApiError
-
-PRIMARY = "primary"
 
 
 @dataclass(frozen=True)
 class Desk:
     """
-    libraries          open sources by name; "primary" is always there
+    libraries          sources that can be used, open, by name; "primary" is always there
     sources            the registry
     flush              all that happened up to now is in the manifests; False when something hinders it
     max_upload_bytes   0 for no limit
     cors_origins       exact origins, or "*"
     left_alone         folders of a project that reindex never enters
+    quiet_s            loose files that changed within this time are left to whoever writes them
     """
 
     libraries: Mapping[str, Library]
@@ -30,6 +30,7 @@ class Desk:
     max_upload_bytes: int = 0
     cors_origins: tuple[str, ...] = ()
     left_alone: tuple[str, ...] = ()
+    quiet_s: float = 1.0
     extras: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -38,9 +39,13 @@ class Desk:
 
     def library(self, source: str | None, *, unknown: int = 404) -> Library:
         """The library of a source; `unknown` is the status the contract wants for one that is not there (400 or 404, §2.5)."""
-        found = self.libraries.get(source or PRIMARY)
+        name = source or PRIMARY
+        try:
+            found = self.libraries.get_open(name) if isinstance(self.libraries, Libraries) else self.libraries.get(name)
+        except SourceUnknown as error:
+            raise ApiError(unknown, f"{error}; GET /api/sources lists them") from None
         if found is None:
-            raise ApiError(unknown, f"there is no source {source!r}; GET /api/sources lists them")
+            raise ApiError(unknown, f"there is no source {name!r}; GET /api/sources lists them")
         return found
 
     def project(self, name: str, source: str | None) -> tuple[Library, Project]:

@@ -1,0 +1,46 @@
+"""Cross-origin access for the origins of the settings only, `*` for any (contract §1.2): wrapped around API and media alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+EXPOSED = "Content-Disposition, Content-Range, Accept-Ranges, ETag"
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+
+class Cors:
+    """A WSGI application that lets pages of other origins read what `inner` answers."""
+
+    def __init__(self, inner: WSGIApplication, origins: Sequence[str]) -> None:
+        self._inner, self._origins = inner, frozenset(origins)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        origin = environ.get("HTTP_ORIGIN", "")
+        if not origin or not self._origins & {"*", origin}:
+            return self._inner(environ, start_response)
+        mine = [
+            ("Access-Control-Allow-Origin", "*" if "*" in self._origins else origin),
+            ("Access-Control-Expose-Headers", EXPOSED),
+            ("Vary", "Origin"),
+        ]
+        if environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+            start_response("204 No Content", [*mine, *_preflight(environ)])
+            return []
+
+        def started(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            return start_response(status, [*headers, *mine], exc_info)
+
+        return self._inner(environ, started)
+
+
+def _preflight(environ: WSGIEnvironment) -> list[tuple[str, str]]:
+    """A preflight is answered here: the routes need not know it."""
+    return [
+        ("Access-Control-Allow-Methods", METHODS),
+        ("Access-Control-Allow-Headers", environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "*")),
+        ("Access-Control-Max-Age", "600"),
+    ]
