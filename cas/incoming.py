@@ -11,7 +11,7 @@ from cas.state import State
 from cas.system import FAILING, FULL, System
 
 READ_BYTES = 1 << 20
-WRITEBACK_BYTES = 32 << 20  # durability reference §3 step 2: the last sync of a 5 GiB file then takes a fraction of a second
+WRITEBACK_BYTES = 8 << 20  # durability reference §3 step 2: the last sync of a 5 GiB file then takes a fraction of a second
 READ_ONLY = 0o444
 
 Took = Callable[[int], None]  # hears of every block that was read, with its size; what it raises ends the work

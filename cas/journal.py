@@ -194,6 +194,7 @@ class Journal:
         fd = self._room_for(len(data), events[0].seq)
         self._spoilt = self._end + len(data)
         self._system.write_at(fd, data, self._end)
+        self._system.start_writeback(fd, self._end, len(data))  # the disk works while the index is written
         self._end = self._spoilt
         self._written += len(data)
         self.written_seq = events[-1].seq
