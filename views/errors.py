@@ -16,6 +16,20 @@ SourceProblem
 ├── SourceRefused     this source cannot be registered or changed so, and why
 ├── SourceAway        the folder of a source is not there now
 └── SourcesUnreadable the file that registers them cannot be understood
+
+JobProblem
+├── JobUnknown        no job has this id, or it ended long ago
+├── JobContrary       this does not go with what was said of the job before
+└── JobRefused        a job cannot say this, and why
+
+UploadProblem         of uploads that arrive in several goes
+├── UploadUnknown     no such upload, or it expired
+├── UploadBusy        another request is sending bytes of it now
+├── UploadTaken       a later request took this upload over
+├── UploadWhole       it is complete and takes no more bytes
+├── UploadUnlike      not what was said of its length before
+├── OffsetWrong       bytes that do not begin where the upload ends
+└── ChunkWrong        bytes that are not what their checksum says
 """
 
 from __future__ import annotations
@@ -96,3 +110,67 @@ class SourcesUnreadable(SourceProblem):
     def __init__(self, file: Path, why: str) -> None:
         self.file, self.why = file, why
         super().__init__(f"{file} cannot be read as the list of sources ({why}); nothing was changed, correct it or move it away")
+
+
+class JobProblem(Exception):
+    """Every error of this package that is about a job."""
+
+
+class JobUnknown(JobProblem):
+    def __init__(self, id: str) -> None:
+        self.id = id
+        super().__init__("job not found")  # contract §2.14, word for word
+
+
+class JobContrary(JobProblem):
+    def __init__(self, id: str, why: str) -> None:
+        self.id, self.why = id, why
+        super().__init__(why)
+
+
+class JobRefused(JobProblem):
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class UploadProblem(Exception):
+    """Every error of this package that is about an upload in several goes. `id` is that of the upload."""
+
+    sentence = "{id}"
+
+    def __init__(self, id: str, **fields: object) -> None:
+        self.id, self.fields = id, fields
+        super().__init__(self.sentence.format(id=id, **fields))
+
+
+class UploadUnknown(UploadProblem):
+    sentence = "there is no upload {id}: it was never begun, was ended, or expired; begin again"
+
+
+class UploadBusy(UploadProblem):
+    sentence = "another request is sending bytes of the upload {id}; ask for its offset first"
+
+
+class UploadTaken(UploadProblem):
+    sentence = "a later request took over the upload {id}"
+
+
+class UploadWhole(UploadProblem):
+    sentence = "the upload {id} is complete and takes no more bytes"
+
+
+class UploadUnlike(UploadProblem):
+    sentence = "{why}"
+
+
+class OffsetWrong(UploadProblem):
+    sentence = "the upload {id} goes on at byte {expected}, not at {provided}"
+
+    def __init__(self, id: str, expected: int, provided: int) -> None:
+        self.expected, self.provided = expected, provided
+        super().__init__(id, expected=expected, provided=provided)
+
+
+class ChunkWrong(UploadProblem):
+    sentence = "the {kind} of these bytes is another; none of them were kept, send them again"

@@ -20,9 +20,11 @@ from views.by_hand import ByHand
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
+from views.jobs import Queue
 from views.sums import LazySums
 from views.transfer import Transfer
 from views.tree import TOP, ProjectRow, Spot, Tree, pack_id
+from views.uploads import Brought, Uploaded, Uploads, check_name
 
 LAZY_SUM_BYTES = 4 << 20  # sums nobody asked for yet are computed at once up to this size, 2 ms of SHA-1
 SUMS_WANTED = ("sha1", "md5")
@@ -86,6 +88,7 @@ class Library:
         self.store = Store(root, system, reserve_bytes=options.reserve_bytes)
         try:
             self.tree = Tree(self.store.index)
+            self.jobs = Queue(self.store)
             self._collector = Collector(self.store, lambda txn, digest: any(True for _ in self.tree.uses_of(txn, digest)))
             self.store.catch_up()
         except BaseException:
@@ -96,6 +99,7 @@ class Library:
         refuse = options.refuse_clashes or ignores_case(self.store)
         self.edit = Editor(self.store, self.tree, refuse_clashes=refuse)
         self.transfer = Transfer(self.store, self.tree, self.edit)
+        self.uploads = Uploads(self.store, self.tree, self.edit, self.transfer)
         self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer)
 
     def close(self) -> None:
@@ -204,6 +208,26 @@ class Library:
                     acts, path, body, modified_ns=modified_ns, writer=writer, via=via, guard=guard
                 )
             )
+
+    def upload(
+        self, project: str, name: str, body: Incoming, *, modified_ns: int | None = None, via: str = "upload"
+    ) -> Uploaded:
+        """Keep the bytes in `body` once in a project, below its originals: under `name`, or under the next name that is free.
+
+        body     is finished here and ended in any case; do not use it afterwards
+        raises   NameInvalid, NameNotFound for the project, BodyIncomplete, NoSpace, Degraded
+        threads  of two uploads of the same bytes to one project, one is stored and one is the duplicate
+        """
+        with body:
+            name = check_name(name)
+            body.finish(modified_ns=modified_ns)
+            return self.store.commit(
+                lambda acts: self.uploads.receive(acts, project, name, body, modified_ns=modified_ns, via=via)
+            )
+
+    def bring(self, source: str, project: str) -> Brought:
+        """Move a file into the originals of another project; content that is there already only loses its name here."""
+        return self.store.commit(lambda acts: self.uploads.bring(acts, source, project))
 
     def adopt(
         self, path: str, folder: int, name: str, *, in_place: bool = False, via: str = "import", guard: Guard | None = None,

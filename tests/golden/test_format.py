@@ -6,6 +6,7 @@ FILMCAN_GOLDEN=write writes them anew.
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 import msgspec
@@ -21,9 +22,11 @@ from cas.link import Seal
 from cas.store import InodeRow, OrphanRow, Sha256Row
 from tests.faulty import QuickSystem
 from views.entry import Entry, Kind
+from views.jobs import Job, TurnRow
 from views.tree import AliasRow, NumberRow, ParentRow, ProjectRow, TrashRow, UseRow, entry_key, pack_id
 
 HERE = Path(__file__).parent
+UUID = uuid.UUID("2846aa30-5df1-4c7e-9a3f-0c1d2e3f842d")
 AT_NS = 1_790_000_000_123_456_789
 SUMS = sums_of(b"film")
 ENTRY = Entry(
@@ -41,6 +44,14 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     "projects": (pack_id(16), ProjectRow(b"p1-film\0P1-Film", "careful", AT_NS, 2, 3)),
     "aliases": (b"film\0Film", AliasRow(16, "Film")),
     "trashed": (b"17-a\x0017-a", TrashRow("P1-Film/a", AT_NS, "2026-09-21")),
+    "jobs": (
+        UUID.bytes,
+        Job(
+            str(UUID), "resolve", AT_NS + 1, AT_NS, {"project": "P1-Film"}, "failed", 2, "edit-1", AT_NS, 900.0, AT_NS + 9, AT_NS,
+            "Resolve says nothing", True, {"clips": []},
+        ),
+    ),
+    "turns": ((AT_NS + 1).to_bytes(8, "big") + UUID.bytes, TurnRow("resolve")),
     "numbers": (b"next id", NumberRow(18)),
     "meta": (b"applied", Meta(7)),
     "positions": (b"manifest", Position(7)),
