@@ -249,7 +249,11 @@ class Teller:
                 yield self._event(event, place, "media_edited", self._entry(event, place, item, "reindex"))
 
     def _deleted(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
-        yield from self._gone(event, before, self._items(txn, event), "deleted")
+        items = self._items(txn, event)
+        yield from self._gone(event, before, items, "deleted")
+        if event.facts.get("duplicate_in") and before.id:
+            payload = {"target_project": event.facts["duplicate_in"], "paths": [join(before.inner, item.inner) for item in items]}
+            yield self._event(event, before, "media_move_duplicate", payload)
 
     def _missing(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
         yield from self._gone(event, before, self._items(txn, event), "missing")

@@ -16,6 +16,7 @@ from cas.incoming import Incoming
 from cas.store import FileBusy, Found, Store
 from cas.system import System
 from views import naming
+from views.arrivals import Arrivals, Brought, Uploaded, check_name
 from views.by_hand import ByHand
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
@@ -24,7 +25,6 @@ from views.jobs import Queue
 from views.sums import LazySums
 from views.transfer import Transfer
 from views.tree import TOP, ProjectRow, Spot, Tree, pack_id
-from views.uploads import Brought, Uploaded, Uploads, check_name
 
 LAZY_SUM_BYTES = 4 << 20  # sums nobody asked for yet are computed at once up to this size, 2 ms of SHA-1
 SUMS_WANTED = ("sha1", "md5")
@@ -99,7 +99,7 @@ class Library:
         refuse = options.refuse_clashes or ignores_case(self.store)
         self.edit = Editor(self.store, self.tree, refuse_clashes=refuse)
         self.transfer = Transfer(self.store, self.tree, self.edit)
-        self.uploads = Uploads(self.store, self.tree, self.edit, self.transfer)
+        self.arrivals = Arrivals(self.store, self.tree, self.edit, self.transfer)
         self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer)
 
     def close(self) -> None:
@@ -222,12 +222,12 @@ class Library:
             name = check_name(name)
             body.finish(modified_ns=modified_ns)
             return self.store.commit(
-                lambda acts: self.uploads.receive(acts, project, name, body, modified_ns=modified_ns, via=via)
+                lambda acts: self.arrivals.receive(acts, project, name, body, modified_ns=modified_ns, via=via)
             )
 
     def bring(self, source: str, project: str) -> Brought:
         """Move a file into the originals of another project; content that is there already only loses its name here."""
-        return self.store.commit(lambda acts: self.uploads.bring(acts, source, project))
+        return self.store.commit(lambda acts: self.arrivals.bring(acts, source, project))
 
     def adopt(
         self, path: str, folder: int, name: str, *, in_place: bool = False, via: str = "import", guard: Guard | None = None,

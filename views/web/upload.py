@@ -1,0 +1,199 @@
+"""Uploads: forms and bare bodies, straight from the wire into the store. Memory does not grow with the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import falcon
+
+from cas.errors import TooLarge
+from cas.incoming import Incoming
+from views.arrivals import Uploaded, check_name
+from views.audit import timestamp
+from views.errors import NameInvalid
+from views.library import Library
+from views.sources import PRIMARY
+from views.web import form, urls
+from views.web.app import Routes
+from views.web.body import pieces, stream_of
+from views.web.desk import Desk
+from views.web.errors import ApiError, shape
+from views.web.form import Part
+
+FORM_BYTES = 1 << 20  # what a form may add to its file
+FIELDS = ("file", "files", "files[]")
+STORED = "Kept. The path is the name it has here."
+DUPLICATE = "This project has these bytes already, under the path that is told; nothing was stored again."
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Where uploads of one request go, and how what became of them is told."""
+
+    library: Library
+    project: str
+    source: str
+    prefix: str  # scheme and host, for absolute URLs
+
+    def keep(self, name: str, body: Incoming) -> dict[str, Any]:
+        return self.told(self.library.upload(self.project, name, body), name)
+
+    def told(self, uploaded: Uploaded, name: str) -> dict[str, Any]:
+        """The answer for one file (contract §2.6)."""
+        place, sums = (self.project, uploaded.path, self.source), uploaded.sums
+        answer = {
+            "status": "duplicate" if uploaded.duplicate else "stored",
+            "project": self.project,
+            "source": self.source,
+            "path": uploaded.path,
+            "relative_path": uploaded.path,
+            "filename": name,
+            "sha256": sums.sha256.hex(),
+            "blake3": sums.digest.hex,
+            "size": sums.size_bytes,
+            "served": {
+                "stream_url": self.prefix + urls.stream(*place),
+                "download_url": self.prefix + urls.download(*place),
+            },
+            "instructions": DUPLICATE if uploaded.duplicate else STORED,
+        }
+        return answer if uploaded.duplicate else {**answer, "uploaded_at": timestamp(uploaded.entry.arrived_ns)}
+
+
+class Taking:
+    """The files of one form, taken in as they pass. One wrong name among several files does not stop the others."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self.items: list[dict[str, Any]] = []
+        self.named_otherwise: list[str] = []
+
+    def take(self, events: Iterator[form.Event]) -> None:
+        for event in events:
+            if isinstance(event, Part):
+                self._take_part(event, events)
+
+    def _take_part(self, part: Part, events: Iterator[form.Event]) -> None:
+        if part.field not in FIELDS or part.filename is None:
+            self.named_otherwise.append(part.field)
+            return
+        try:
+            name = check_name(part.filename)
+        except NameInvalid as error:
+            if part.field == "file":
+                raise
+            self.items.append({"status": "error", "filename": part.filename, "detail": str(error)})
+            return
+        with self._counter.library.receive() as body:
+            for piece in _of_part(events):
+                body.write(piece)
+            self.items.append(self._counter.keep(name, body))
+
+
+def _of_part(events: Iterator[form.Event]) -> Iterator[bytes]:
+    """The bytes up to the end of a part. A form that ends before that raises in `events`, so nothing half is ever kept."""
+    for event in events:
+        if event is None:
+            return
+        assert isinstance(event, bytes | bytearray)
+        yield event
+
+
+class Upload:
+    """POST: a form, or with `?filename=` the bare bytes, as Shortcuts and curl -T can send them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        counter = counter_of(self._desk, req, project)
+        if form.is_form(req.content_type):
+            resp.media = self._form(req, counter)
+            return
+        name = name_of(req)
+        if name is None:
+            raise shape("body", "file", "send a form with a part named file, or the bare bytes with ?filename=")
+        resp.media = take_bare(self._desk, req, counter, name)
+
+    def _form(self, req: falcon.Request, counter: Counter) -> dict[str, Any]:
+        if not req.get_param("batch_id"):
+            refuse_large(self._desk, req, FORM_BYTES)
+        taking = Taking(counter)
+        taking.take(form.events(stream_of(req), req.content_type or ""))
+        if not taking.items:
+            raise shape("body", "file", "a part named file with a file name is needed", taking.named_otherwise or None)
+        if len(taking.items) > 1:
+            return _several(counter, taking.items)
+        if "detail" in taking.items[0]:
+            raise ApiError(400, taking.items[0]["detail"])
+        return taking.items[0]
+
+
+def _several(counter: Counter, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """The answer for many files at once (contract §2.15)."""
+    counts = {word: sum(item["status"] == word for item in items) for word in ("stored", "duplicate", "error")}
+    return {
+        "status": "ok",
+        "project": counter.project,
+        "source": counter.source,
+        "counts": {"total": len(items), **counts},
+        "items": items,
+        "served_urls": [item["served"]["stream_url"] for item in items if "served" in item],
+        "instructions": "Look at the status of each item.",
+    }
+
+
+class NamedUpload:
+    """PUT and POST of bare bytes under the name in the URL."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response, project: str, name: str) -> None:
+        counter = counter_of(self._desk, req, project)
+        resp.media = take_bare(self._desk, req, counter, name)
+
+    on_post = on_put
+
+
+def counter_of(desk: Desk, req: falcon.Request, project: str) -> Counter:
+    source = req.get_param("source") or PRIMARY
+    library, found = desk.project(project, source)
+    return Counter(library, found.name, source, req.prefix)
+
+
+def name_of(req: falcon.Request) -> str | None:
+    """The file name of a bare body: `?filename=`, `X-Filename` (percent-encoded), or that of Content-Disposition."""
+    asked = req.get_param("filename") or unquote(req.get_header("X-Filename") or "")
+    if asked:
+        return asked
+    return form.options(req.get_header("Content-Disposition")).get("filename") or None
+
+
+def take_bare(desk: Desk, req: falcon.Request, counter: Counter, name: str) -> dict[str, Any]:
+    """The whole body is the file. 400 for a part of one: curl -C would keep the tail under the name of the whole."""
+    if req.get_header("Content-Range"):
+        raise ApiError(400, "parts of a file cannot be stored here; send the whole file")
+    name = check_name(name)
+    refuse_large(desk, req, 0)
+    with counter.library.receive(req.content_length) as body:
+        for piece in pieces(stream_of(req)):
+            body.write(piece)
+        return counter.keep(name, body)
+
+
+def refuse_large(desk: Desk, req: falcon.Request, allowance_bytes: int) -> None:
+    """413 by what is announced, before a byte of it is asked for."""
+    announced, most = req.content_length or 0, desk.max_upload_bytes
+    if most and announced > most + allowance_bytes:
+        raise TooLarge(announced, most)
+
+
+def routes(desk: Desk) -> Routes:
+    return (
+        ("/api/projects/{project}/upload", Upload(desk)),
+        ("/api/projects/{project}/upload/{name}", NamedUpload(desk)),
+    )
