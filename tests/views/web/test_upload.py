@@ -14,7 +14,6 @@ from blake3 import blake3
 from tests.views.web.conftest import BOUNDARY, Server, form
 from views.reindex import apply, plan
 
-
 LOOKALIKES = (b"\r\n--" + BOUNDARY.encode()[:-1] + b"x\r\n--", b"\r\n" * 400_000, b"\r\n--", b"-" * 999_999)
 
 
@@ -193,7 +192,7 @@ def test_several_files_in_one_form_are_told_one_by_one(server: Server) -> None:
 
 def test_bytes_that_look_like_a_boundary_arrive_as_they_are(server: Server) -> None:
     name = server.project("Boundary")
-    for number, data in enumerate([LOOKALIKES):
+    for number, data in enumerate(LOOKALIKES):
         path = server.stored(name, f"{number}.mov", data)
         assert (server.root / name / path).read_bytes() == data
 
