@@ -96,9 +96,9 @@ def make_server(libraries: Libraries, settings: Settings) -> Server:
 
 def rooms() -> Sequence[Room]:
     """Every room of the API. Imported here, because most commands need none of them."""
-    from views.web import health, projects, upload
+    from views.web import health, projects, resolve, upload
 
-    return (health.routes, projects.routes, upload.routes)
+    return (health.routes, projects.routes, upload.routes, resolve.routes)
 
 
 def desk_of(libraries: Libraries, settings: Settings) -> Desk:
