@@ -9,6 +9,7 @@ CasError
 ├── TooLarge             more bytes than are taken at once
 ├── NoSpace              the disk is full, or would be
 ├── Degraded             the store lost its faith in the disk; reads go on
+├── PartLost             the bytes of a resumable upload are not all there any more
 ├── LockHeld             another process has this root open
 ├── RootUnfit            this place cannot hold a store, and why
 └── FormatUnknown        written by a newer filmcan
@@ -70,6 +71,12 @@ class Degraded(CasError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"the store only reads since the disk failed ({reason}); check the disk, then restart filmcan")
+
+
+class PartLost(CasError):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__("the bytes of this upload are not all on the disk any more; begin again")
 
 
 class LockHeld(CasError):

@@ -28,7 +28,7 @@ class Home:
         try:
             self.home = self._place(self.root, HOME, 0o700)
             self._lock()
-            self.blobs, self.incoming, self.journal, self.trash, self.quarantine = (
+            self.blobs, self.incoming, self.uploads, self.journal, self.trash, self.quarantine = (
                 self._place(self.home, name, 0o700 if name != "blobs" else 0o755) for name in PLACES
             )
             self.root_id = self._read_format()

@@ -7,6 +7,7 @@
         lock                         held with flock while a process has the root open
         blobs/<aa>/<62 hex>          0444, the content whose BLAKE3 digest is aa + 62 hex
         incoming/                    staged bytes; empty at rest
+        uploads/                     bytes that arrive in several goes, over restarts too
         journal/000001.log           every change, in order
         trash/<day>/<seq>-<name>     names taken away
         quarantine/                  bytes that no longer match their name
@@ -21,7 +22,7 @@ from cas.digest import Digest
 
 FORMAT = 1
 HOME = ".filmcan"
-PLACES = ("blobs", "incoming", "journal", "trash", "quarantine")
+PLACES = ("blobs", "incoming", "uploads", "journal", "trash", "quarantine")
 
 
 def blob_parts(digest: Digest) -> tuple[str, str]:
@@ -40,6 +41,7 @@ class Layout:
         self.lock = self.home / "lock"
         self.blobs = self.home / "blobs"
         self.incoming = self.home / "incoming"
+        self.uploads = self.home / "uploads"
         self.journal = self.home / "journal"
         self.trash = self.home / "trash"
         self.quarantine = self.home / "quarantine"

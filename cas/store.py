@@ -24,6 +24,7 @@ from cas.incoming import Incoming, Took
 from cas.index import MAP_BYTES, Index, IndexDamaged, Meta, ReadTxn, WriteTxn
 from cas.journal import Damage, Event, Journal
 from cas.link import WAYS, Seal, changed_ns, probe, seal_of
+from cas.parts import Parts
 from cas.state import State
 from cas.system import System
 
@@ -134,6 +135,7 @@ class Store:
         self.swept = self.home.sweep()
         self.ways = probe(self.system, self.home.incoming)
         self.blobs_on_disk = Blobs(self.system, self.home.blobs)
+        self.parts = Parts(self.system, self.home.uploads, self.home.mark, self.state)
         self.journal = Journal(self.system, self.home.journal)
         self.index = self._open_index()
         self._define_tables()
