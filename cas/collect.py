@@ -7,11 +7,13 @@ finds the blob missing and stores it again.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from cas.blobs import BlobRow
 from cas.committer import Acts
 from cas.digest import EMPTY, Digest
 from cas.index import ReadTxn, WriteTxn
@@ -21,6 +23,7 @@ from cas.store import OrphanRow, Store
 DAY_NS = 86_400 * 10**9
 GRACE_NS = 30 * DAY_NS
 HOLDING = "blobs-"
+BLOB_NAME_CHARS = 62  # what follows is the number of a spare
 
 Needed = Callable[[ReadTxn, Digest], bool]
 
@@ -45,25 +48,32 @@ class Collector:
     def plan(self) -> list[Candidate]:
         """What could go, and when. Changes nothing."""
         now_ns, found = self._store.system.now_ns(), []
-        with self._store.index.read() as txn:
-            for digest, row in self._store.digests(txn):
-                if digest == EMPTY.digest or self._needed(txn, digest):
-                    continue
-                why = self._why_not(digest, self._orphans.get(txn, digest.raw), now_ns)
-                found.append(Candidate(digest, row.size_bytes, not why, why))
+        for page in self._store.pages():
+            with self._store.index.read() as txn:
+                for digest, row in page:
+                    if digest != EMPTY.digest and not self._needed(txn, digest):
+                        why = self._why_not(digest, row, self._orphans.get(txn, digest.raw), now_ns)
+                        found.append(Candidate(digest, row.size_bytes, not why, why))
         return found
 
-    def _why_not(self, digest: Digest, seen: OrphanRow | None, now_ns: int) -> str:
-        stat = self._store.blobs_on_disk.stat(digest)
-        if stat is None:
-            return "its file is gone already"
-        if stat.st_nlink > 1:
+    def _why_not(self, digest: Digest, row: BlobRow, seen: OrphanRow | None, now_ns: int) -> str:
+        if any(stat.st_nlink > 1 for stat in self._files(digest, row).values()):
             return "a file outside the index still shows it"
         if seen is None or seen.scans < 2:
             return "it must be found without a name twice, a day apart"
         if now_ns - seen.since_ns < self._grace_ns:
             return f"it has been without a name for {(now_ns - seen.since_ns) // DAY_NS} of {self._grace_ns // DAY_NS} days"
         return ""
+
+    def _files(self, digest: Digest, row: BlobRow) -> dict[int, os.stat_result]:
+        """The physical copies that are there: 0 for the blob itself, then its spares. None of a content that was lost."""
+        found = {}
+        for number in range(row.spares + 1):
+            try:
+                found[number] = self._store.system.stat(*self._store.blobs_on_disk.place(digest, number))
+            except FileNotFoundError:
+                continue
+        return found
 
     def run(self) -> list[Candidate]:
         """Note what has no name now, move away what is ripe, delete what was moved away a day ago. The candidates that went."""
@@ -88,20 +98,30 @@ class Collector:
     def _take(self, acts: Acts, candidate: Candidate) -> bool:
         """Move one blob away, if nobody wants it at this very moment."""
         store, digest = self._store, candidate.digest
-        if self._needed(acts.txn, digest) or self._why_not(digest, self._orphans.get(acts.txn, digest.raw), acts.at_ns):
+        row = store.blobs.get(acts.txn, digest.raw)
+        if row is None or self._needed(acts.txn, digest):
             return False
+        if self._why_not(digest, row, self._orphans.get(acts.txn, digest.raw), acts.at_ns):
+            return False
+        for number in self._files(digest, row):
+            self._hold(acts, digest, number)
+        store.blobs.delete(acts.txn, digest.raw)
+        self._orphans.delete(acts.txn, digest.raw)
+        acts.tell("collected", {"digest": digest.hex, "size": candidate.size_bytes})
+        return True
+
+    def _hold(self, acts: Acts, digest: Digest, number: int) -> None:
+        """Move a physical copy into the holding folder of today."""
+        store = self._store
         holding = HOLDING + time.strftime("%Y-%m-%d", time.gmtime(acts.at_ns // 10**9))
         try:
             store.system.make_folder(store.home.trash, holding)
         except FileExistsError:
             pass  # another blob went today
-        shard, name = store.blobs_on_disk.place(digest)
-        store.system.rename(shard, name, acts.folder((HOME, "trash", holding)), digest.hex)
+        shard, name = store.blobs_on_disk.place(digest, number)
+        store.system.rename(shard, name, acts.folder((HOME, "trash", holding)), digest.hex + name[BLOB_NAME_CHARS:])
         acts.touch(shard)
         acts.touch(store.home.trash)
-        store.blobs.delete(acts.txn, digest.raw)
-        acts.tell("collected", {"digest": digest.hex, "size": candidate.size_bytes})
-        return True
 
     def _empty_holding(self) -> None:
         """Delete what was moved away more than a day ago."""

@@ -34,6 +34,7 @@ READ_BYTES = 1 << 20
 USED = b"used"  # meta: bytes of all contents
 RESERVE_BYTES = 2 << 30  # durability reference §5: the smaller of 2 GiB and 1 % stays free
 REPLAY_EVENTS = 5_000
+PAGE_ROWS = 1000
 SNAPSHOT = "snapshot"  # op of events that hold all rows there are; the first of them takes all others away
 SNAPSHOT_ROWS = 5_000
 INODE_BYTES = 16  # ReFS numbers files with 128 bits
@@ -198,7 +199,7 @@ class Store:
         if position > self.journal.last_seq:
             self._write_down(position)
         latest: dict[tuple[str, bytes], bytes | None] = {}  # of a batch, the last word on each row, in the order they were said
-        for batch in _batches(self.journal.after(position), REPLAY_EVENTS):
+        for batch in batches(self.journal.after(position), REPLAY_EVENTS):
             txn = self.index.write()
             for event in batch:
                 if event.op == SNAPSHOT and event.facts["begins"]:
@@ -229,7 +230,7 @@ class Store:
             "the journal ends at event %d, but the index knows %d; all that the index has is written to the journal now",
             self.journal.last_seq, position,
         )  # fmt: skip
-        pages, at_ns = _batches(self.index.journaled_rows(), SNAPSHOT_ROWS), self.system.now_ns()
+        pages, at_ns = batches(self.index.journaled_rows(), SNAPSHOT_ROWS), self.system.now_ns()
         events = (
             Event(position + 1 + number, at_ns, SNAPSHOT, {"begins": not number}, rows)
             for number, rows in enumerate(itertools.chain([next(pages, [])], pages))
@@ -561,8 +562,17 @@ class Store:
                 return Digest(key[INODE_BYTES:])
         return None
 
-    def digests(self, txn: ReadTxn) -> Iterator[tuple[Digest, BlobRow]]:
-        return ((Digest(key), row) for key, row in self.blobs.scan(txn))
+    def digests(self, txn: ReadTxn, after: bytes = b"") -> Iterator[tuple[Digest, BlobRow]]:
+        return ((Digest(key), row) for key, row in self.blobs.scan(txn, after=after))
+
+    def pages(self) -> Iterator[list[tuple[Digest, BlobRow]]]:
+        """Every row of a blob, a page at a time: a read transaction must not last as long as all blobs take."""
+        after: bytes | None = b""
+        while after is not None:
+            with self.index.read() as txn:
+                page = list(itertools.islice(self.digests(txn, after), PAGE_ROWS))
+            yield page
+            after = page[-1][0].raw if len(page) == PAGE_ROWS else None
 
     def add_sums(self, digest: Digest, kinds: Iterable[str], took: Took | None = None) -> BlobRow:
         """Compute further sums of a blob (reads all of it) and keep them; the row with them."""
@@ -602,7 +612,8 @@ def _inode_key(inode: int) -> bytes:
     return inode.to_bytes(INODE_BYTES, "big")
 
 
-def _batches(items: Iterable[T], count: int) -> Iterator[list[T]]:
+def batches(items: Iterable[T], count: int) -> Iterator[list[T]]:
+    """itertools.batched, which Python 3.11 lacks."""
     batch: list[T] = []
     for item in items:
         batch.append(item)
