@@ -8,9 +8,14 @@ from collections.abc import Collection
 
 from cas.digest import Digest
 from cas.errors import CasError
+from cas.index import IndexDamaged
 from cas.store import Store
 
 log = logging.getLogger("filmcan.sums")
+
+
+class _Stopped(Exception):
+    """Nobody waits for the sums any more."""
 
 
 class LazySums:
@@ -36,11 +41,17 @@ class LazySums:
     def _work(self) -> None:
         while (digest := self._next()) is not None:
             try:
-                self._store.add_sums(digest, self._kinds)
-            except (CasError, OSError) as error:
+                self._store.add_sums(digest, self._kinds, self._took)
+            except _Stopped:
+                return
+            except (CasError, IndexDamaged, OSError) as error:
                 log.warning("the sums of %s could not be computed: %s", digest, error)
             with self._lock:
                 self._wanted.pop(digest, None)
+
+    def _took(self, _: int) -> None:
+        if self._stopped:
+            raise _Stopped
 
     def _next(self) -> Digest | None:
         with self._lock:
@@ -50,7 +61,7 @@ class LazySums:
             return digest
 
     def stop(self) -> None:
-        """Ends after the blob that is being read."""
+        """Ends at once; a blob that is half read is asked for again some day."""
         with self._lock:
             self._stopped, thread = True, self._thread
         if thread is not None:
