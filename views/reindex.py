@@ -166,12 +166,14 @@ def apply(
     """Do what a plan says. Each step is one change, checked again before it is done: what moved meanwhile is `busy`.
 
     quiet_s   leave files alone that changed within this time: they may still be copied
-    tick      called often, also while a long file is read; what it raises ends it
+    tick      called before each step, and while a long file is read; what it raises ends it
     """
     worker = _Worker(library, quiet_s, tick)
     for done, step in enumerate(plan.steps):
         if progress is not None:
             progress(done, len(plan.steps), step.path)
+        if tick is not None:
+            tick(step.path)
         worker.do(step)
     if progress is not None and plan.steps:
         progress(len(plan.steps), len(plan.steps), "")
