@@ -82,8 +82,10 @@ def open_sources(settings: Settings) -> Sources:
 def make_server(libraries: Libraries, settings: Settings) -> Server:
     """The server, not yet listening."""
     from davfront.app import DavApp
+    from davfront.media import Media
     from davfront.server import Server, ServerOptions
     from views.web.app import make_app
+    from views.web.cors import Cors
 
     options = ServerOptions(
         threads=settings.threads,
@@ -91,14 +93,18 @@ def make_server(libraries: Libraries, settings: Settings) -> Server:
         tls_key=str(settings.tls_key) if settings.tls_key else None,
     )
     api = make_app(desk_of(libraries, settings), rooms())
-    return Server(mounted(DavApp(libraries.primary), api), settings.address, settings.port, options)
+    media = Cors(Media(libraries.get_open), settings.cors_origins)
+    return Server(mounted(DavApp(libraries.primary), media, api), settings.address, settings.port, options)
 
 
 def rooms() -> Sequence[Room]:
     """Every room of the API. Imported here, because most commands need none of them."""
-    from views.web import health, projects, resolve, upload
+    from views.web import health, media, pages, projects, reindex, resolve, sources, upload
 
-    return (health.routes, projects.routes, upload.routes, resolve.routes)
+    return (
+        health.routes, projects.routes, upload.routes, media.routes, reindex.routes, sources.routes,
+        resolve.routes, pages.routes,
+    )  # fmt: skip
 
 
 def desk_of(libraries: Libraries, settings: Settings) -> Desk:
@@ -116,8 +122,8 @@ def desk_of(libraries: Libraries, settings: Settings) -> Desk:
     )
 
 
-def mounted(dav: DavApp, api: WSGIApplication) -> WSGIApplication:
-    """WebDAV under /dav/, its parent at /, the API and its pages everywhere else."""
+def mounted(dav: DavApp, media: WSGIApplication, api: WSGIApplication) -> WSGIApplication:
+    """WebDAV under /dav/, its parent at /, files for players under /media/, the API and its pages everywhere else."""
     at_root = dav.root_methods()
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -127,7 +133,7 @@ def mounted(dav: DavApp, api: WSGIApplication) -> WSGIApplication:
             return dav(environ, start_response)
         if path == "/" and method in at_root:
             return at_root[method](environ, start_response)
-        return api(environ, start_response)
+        return (media if path.startswith(f"{MEDIA}/") else api)(environ, start_response)
 
     return application
 

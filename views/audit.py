@@ -213,8 +213,8 @@ class Teller:
     # each kind of event
 
     def _put(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
-        """New bytes under a name. The bytes it had already are a duplicate."""
-        if not after.id:
+        """New bytes under a name. The bytes it had already are a duplicate; a preview is no media."""
+        if not after.id or event.facts.get("via") == "preview":
             return
         for item in self._items(txn, event):
             if event.facts.get("replaced") == item.blake3:
@@ -249,6 +249,8 @@ class Teller:
                 yield self._event(event, place, "media_edited", self._entry(event, place, item, "reindex"))
 
     def _deleted(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
+        if event.facts.get("via") == "preview":
+            return
         items = self._items(txn, event)
         yield from self._gone(event, before, items, "deleted")
         if event.facts.get("duplicate_in") and before.id:

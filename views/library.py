@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat as modes
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,18 +170,34 @@ class Library:
         names = path.split("/")
         if len(names) < 2 or not naming.is_generated(names[1]) or (names[1] == "_manifest") != (len(names) == 3):
             return None
-        project = self.find(names[0])
-        if project is None or project.kind is not Kind.PROJECT:
+        return self.untracked(path)
+
+    def untracked(self, path: str) -> Generated | None:
+        """A file of a project as it lies on disk, whether or not it has a row, open; None when none is there. The caller decides
+        which paths may be asked for. Symbolic links are not followed."""
+        name, *inner = path.split("/")
+        project = self.find(name)
+        if project is None or project.kind is not Kind.PROJECT or not inner:
             return None
         system, home = self.store.system, self.store.home
         try:
-            with system.folder(home.root, (project.name, *names[1:-1])) as folder:
-                fd = system.open_read(folder, names[-1])
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+            with system.folder(home.root, (project.name, *inner[:-1])) as folder:
+                fd = system.open_read(folder, inner[-1])
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return None
+            raise
         stat = system.fstat(fd)
+        if not modes.S_ISREG(stat.st_mode):
+            system.close(fd)
+            return None
         etag = f'"g{stat.st_ino:x}-{stat.st_size:x}-{stat.st_mtime_ns:x}"'
-        return Generated("/".join((project.name, *names[1:])), fd, stat.st_size, stat.st_mtime_ns, etag)
+        return Generated("/".join((project.name, *inner)), fd, stat.st_size, stat.st_mtime_ns, etag)
+
+    def sha256_of(self, entry: Entry) -> str:
+        """SHA-256 of a file's content in hexadecimal digits; "" for a folder."""
+        row = None if entry.digest is None else self.store.blob(entry.digest)
+        return row.sha256.hex() if row else ""
 
     # changing
 

@@ -180,14 +180,14 @@ def _beside_the_tree(share: Share, request: Request) -> Content:
     generated = share.library.generated(request.path)
     if generated is not None:
         name = request.path.rpartition("/")[2]
-        close = _Closer(generated.fd)
+        close = Closer(generated.fd)
         return Content(name, generated.size_bytes, generated.etag, generated.modified_ns, generated.fd, close)
     if quirks.is_pretended(request.path, request.writer):
         return Content(request.path.rpartition("/")[2], 0, '"pretended"', 0)
     raise NameNotFound(request.path)
 
 
-class _Closer:
+class Closer:
     """Closes a descriptor once."""
 
     def __init__(self, fd: int) -> None:

@@ -29,8 +29,15 @@ def make_app(desk: Desk, rooms: Sequence[Room]) -> Any:
     app.add_error_handler(errors.ApiError, errors.on_api_error)
     for room in rooms:
         for template, resource in room(desk):
-            app.add_route(template, resource)
+            app.add_route(template, _with_head(resource))
     return Cors(app, desk.cors_origins)
+
+
+def _with_head(resource: Any) -> Any:
+    """HEAD as GET, where a room does not answer it itself; the server leaves the body out."""
+    if hasattr(resource, "on_get") and not hasattr(resource, "on_head"):
+        resource.on_head = resource.on_get
+    return resource
 
 
 def _dumps(value: object) -> str:

@@ -13,6 +13,8 @@ def test_health_is_the_union_of_three_shapes(server: Server) -> None:
     assert (said["ok"], said["status"], said["service"]) == (True, "ok", "media-sync-api")
     assert said["projects_root"] == str(server.root) and said["instructions"]
     assert server.get("/healthz").json == {"status": "ok"}
+    head = server.ask("HEAD", "/health")
+    assert (head.status, head.body) == (200, b"") and int(head.headers["content-length"]) > 100
 
 
 def test_a_label_becomes_a_numbered_project_with_its_folders_and_index(server: Server) -> None:

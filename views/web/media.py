@@ -1,0 +1,265 @@
+"""The media of a project: list, delete, move, previews. Bytes are served by `davfront/media.py`, beside this API."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import Any
+
+import falcon
+
+from views import media
+from views.arrivals import ORIGINALS
+from views.entry import Entry
+from views.errors import NameNotFound
+from views.library import Library
+from views.previews import Previews
+from views.reindex import apply, plan_of
+from views.scan import Scanner
+from views.sources import PRIMARY
+from views.web import body, urls
+from views.web.app import Routes
+from views.web.desk import Desk
+from views.web.errors import ApiError
+from views.web.projects import index
+
+PICTURE_BYTES = 2 << 20
+PICTURES = {  # what a picture begins with, and what its file is called
+    "image/jpeg": (b"\xff\xd8\xff", ".jpg"),
+    "image/jpg": (b"\xff\xd8\xff", ".jpg"),
+    "image/png": (b"\x89PNG\r\n\x1a\n", ".png"),
+    "image/webp": (b"RIFF", ".webp"),
+}
+
+
+def inner_path(path: str, *, below: str = "ingest") -> str:
+    """A path inside a project as clients send it; 400 when it leaves `below`."""
+    names = path.split("/")
+    if not path or "\\" in path or "\0" in path or any(name in ("", ".", "..") for name in names):
+        raise ApiError(400, f"{path!r} is not a path inside a project")
+    if not path.startswith(f"{below}/"):
+        raise ApiError(400, f"{path!r} is not below {below}/")
+    return path
+
+
+def paths_of(said: dict[str, Any]) -> list[str]:
+    paths = body.texts(said, "relative_paths")
+    if not paths:
+        raise ApiError(400, "relative_paths is empty: name the files")
+    return list(dict.fromkeys(inner_path(path) for path in paths))
+
+
+class MediaList:
+    """What the index says of a project, with the URLs of each file."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        source = req.get_param("source") or PRIMARY
+        library, found = self._desk.project(project, source)
+        told, previews = index(library, found.name), Previews(library, found.name)
+        files = sorted(told["files"], key=lambda item: item["relative_path"])
+        resp.media = {
+            "project": found.name,
+            "source": source,
+            "media": [with_urls(item, found.name, source, previews) for item in files],
+            "counts": told["counts"],
+            "instructions": "stream_url plays in place, download_url saves the file.",
+        }
+
+
+def with_urls(item: dict[str, Any], project: str, source: str, previews: Previews) -> dict[str, Any]:
+    """An entry of the index with where it can be had; `thumb_url` only when there is a preview."""
+    path, preview = item["relative_path"], previews.of(item["sha256"])
+    told = {
+        **item,
+        "kind": media.kind_of(path),
+        "asset_id": f"sha256:{item['sha256']}",
+        "stream_url": urls.stream(project, path, source),
+        "download_url": urls.download(project, path, source),
+    }
+    return {**told, "thumb_url": urls.stream(project, preview, source)} if preview else told
+
+
+class Shelf:
+    """The files of one project that a request is about."""
+
+    def __init__(self, desk: Desk, library: Library, project: str) -> None:
+        self._desk, self.library, self.project = desk, library, project
+
+    def entry(self, path: str) -> Entry | None:
+        """A file by its path inside the project; one that was dropped there a moment ago is taken in first."""
+        whole = f"{self.project}/{path}"
+        found = self.library.find(whole)
+        if found is None:
+            scanner = Scanner(self.library, self._desk.left_alone)
+            apply(self.library, plan_of(self.library, scanner.names({whole}), left_alone=self._desk.left_alone))
+            found = self.library.find(whole)
+        return found if found is not None and not found.is_folder and not found.hidden else None
+
+    def delete(self, path: str) -> bool:
+        """Into the trash; False when there was nothing."""
+        entry = self.entry(path)
+        if entry is None:
+            return False
+        try:
+            self.library.delete(f"{self.project}/{path}")
+        except NameNotFound:
+            return False  # another request was quicker
+        self.tidy(entry)
+        return True
+
+    def tidy(self, entry: Entry) -> None:
+        """A preview goes with the last name of its content."""
+        if entry.digest is None:
+            return
+        if not any(path.startswith(f"{self.project}/") for path in self.library.paths_of(entry.digest)):
+            Previews(self.library, self.project).drop(self.library.sha256_of(entry))
+
+    def hand_preview(self, entry: Entry, other: Shelf) -> None:
+        """A preview goes along with what it shows."""
+        sha256 = self.library.sha256_of(entry)
+        preview = Previews(self.library, self.project).of(sha256)
+        theirs = Previews(other.library, other.project)
+        if preview is not None and theirs.of(sha256) is None:
+            _, blob = self.library.open(f"{self.project}/{preview}")
+            with blob, other.library.store.receive(blob.size_bytes) as picture:
+                picture.take_file(blob.fd)
+                theirs.place(sha256, "." + preview.rpartition(".")[2], picture)
+
+    def move(self, path: str, other: Shelf) -> tuple[str, bool] | None:
+        """Into the originals of another project: its path there, and whether the content was there already. None when there is
+        no such file."""
+        entry = self.entry(path)
+        if entry is None:
+            return None
+        self.hand_preview(entry, other)
+        try:
+            if self.library is other.library:
+                brought = self.library.bring(f"{self.project}/{path}", other.project)
+                result = brought.path, brought.duplicate
+            else:
+                result = self._send(path, entry, other)
+        except NameNotFound:
+            return None  # another request was quicker
+        self.tidy(entry)
+        return result
+
+    def _send(self, path: str, entry: Entry, other: Shelf) -> tuple[str, bool]:
+        """To another source: copied and compared there before the name here goes."""
+        whole = f"{self.project}/{path}"
+        _, blob = self.library.open(whole)
+        with blob, other.library.store.receive(blob.size_bytes) as copy:
+            copy.take_file(blob.fd)
+            if copy.finish().digest != entry.digest:
+                raise ApiError(409, f"{path} changed while it was copied; nothing was moved")
+            kept = other.library.upload(other.project, entry.name, copy, modified_ns=entry.modified_ns, via="move")
+
+        def unchanged(find: Any) -> None:
+            now = find(whole)
+            if now is None or now.raw_digest != entry.raw_digest:
+                raise ApiError(409, f"{path} changed while it was copied; it was copied, and stays here too")
+
+        self.library.delete(whole, guard=unchanged)
+        return kept.path, kept.duplicate
+
+
+class Delete:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        library, found = self._desk.project(project, req.get_param("source"))
+        shelf = Shelf(self._desk, library, found.name)
+        removed, missing = list[str](), list[str]()
+        for path in paths_of(body.json_object(req)):
+            (removed if shelf.delete(path) else missing).append(path)
+        resp.media = {
+            "status": "ok", "removed": removed, "missing": missing,
+            "instructions": "What was removed lies in the trash until a person empties it.",
+        }  # fmt: skip
+
+
+class Move:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        source, said = req.get_param("source") or PRIMARY, body.json_object(req)
+        library, found = self._desk.project(project, source)
+        target, paths = body.text(said, "target_project", needed=True) or "", paths_of(said)
+        there, to = self._desk.project(target, body.text(said, "target_source") or source)
+        if there is library and to.entry.id == found.entry.id:
+            raise ApiError(400, "the target is the project the files are in")
+        here, other = Shelf(self._desk, library, found.name), Shelf(self._desk, there, to.name)
+        resp.media = _moved(paths, here, other)
+
+
+def _moved(paths: Iterable[str], here: Shelf, other: Shelf) -> dict[str, Any]:
+    moved, duplicates, missing = list[dict[str, str]](), list[str](), list[str]()
+    for path in paths:
+        result = here.move(path, other)
+        if result is None:
+            missing.append(path)
+        elif result[1]:
+            duplicates.append(path)
+        else:
+            moved.append({"from": path, "to": result[0]})
+    return {
+        "status": "ok", "moved": moved, "duplicates": duplicates, "missing": missing,
+        "instructions": "Duplicates were in the target already; their names here are gone all the same.",
+    }  # fmt: skip
+
+
+class Thumbnail:
+    """A browser drew a frame; it is kept for that content. The first one wins."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        source = req.get_param("source") or PRIMARY
+        library, found = self._desk.project(project, source)
+        said = body.json_object(req, 2 * PICTURE_BYTES)
+        path = inner_path(body.text(said, "relative_path", needed=True) or "", below=ORIGINALS)
+        picture, suffix = picture_of(body.text(said, "data_url", needed=True) or "")
+        entry = Shelf(self._desk, library, found.name).entry(path)
+        if entry is None:
+            raise ApiError(404, f"there is no {path} in {found.name}")
+        previews, sha256 = Previews(library, found.name), library.sha256_of(entry)
+        known = previews.of(sha256)
+        kept = known or previews.keep(sha256, suffix, picture)
+        resp.media = {
+            "status": "ok", "stored": known is None, "thumbnail_path": kept,
+            "thumbnail_url": urls.stream(found.name, kept, source),
+            "instructions": "The preview is listed as thumb_url of the file.",
+        }  # fmt: skip
+
+
+def picture_of(data_url: str) -> tuple[bytes, str]:
+    """The bytes of a data URL, and the suffix of their kind; 400 for anything but a small JPEG, PNG or WebP in base64."""
+    head, comma, data = data_url.partition(",")
+    kind, base64_word = head.removeprefix("data:").lower().partition(";")[::2]
+    if not comma or not head.startswith("data:") or base64_word != "base64" or kind not in PICTURES:
+        raise ApiError(400, "data_url must be a JPEG, PNG or WebP picture: data:image/jpeg;base64,…")
+    try:
+        picture = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise ApiError(400, "the base64 of data_url cannot be read") from None
+    begins, suffix = PICTURES[kind]
+    if not picture.startswith(begins) or (suffix == ".webp" and picture[8:12] != b"WEBP"):
+        raise ApiError(400, f"data_url holds no picture of the kind {kind}")
+    if len(picture) > PICTURE_BYTES:
+        raise ApiError(413, f"a preview has at most {PICTURE_BYTES >> 20} MiB")
+    return picture, suffix
+
+
+def routes(desk: Desk) -> Routes:
+    return (
+        ("/api/projects/{project}/media", MediaList(desk)),
+        ("/api/projects/{project}/media/delete", Delete(desk)),
+        ("/api/projects/{project}/media/move", Move(desk)),
+        ("/api/projects/{project}/media/thumbnail", Thumbnail(desk)),
+    )
