@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from cas.digest import Buffer, Hasher, Sums
-from cas.errors import PartLost
+from cas.errors import NoSpace, PartLost
 from cas.home import replace_file
 from cas.incoming import READ_BYTES, WRITEBACK_BYTES, Incoming
 from cas.state import State
@@ -148,15 +149,16 @@ class Parts:
     def begin(self, name: str, note: Note, most_bytes: int | None = None) -> Part:
         """A new part with its first note. Both are there after a power cut."""
         self.state.check()
-        self.system.close(self.system.create(self.folder, name + PART, PRIVATE))
         try:
-            fd = self.system.create(self.folder, name + NOTES, PRIVATE)
-            try:
-                self.system.write(fd, _line(note))
-                _lasting(self.system, self.state, fd)
-            finally:
-                self.system.close(fd)
-            self.system.sync_folder(self.folder)
+            with self._told(len(note)):
+                self.system.close(self.system.create(self.folder, name + PART, PRIVATE))
+                fd = self.system.create(self.folder, name + NOTES, PRIVATE)
+                try:
+                    self.system.write(fd, _line(note))
+                    _lasting(self.system, self.state, fd)
+                finally:
+                    self.system.close(fd)
+                self.system.sync_folder(self.folder)
             return Part(self, name, 0, sealed=False, most_bytes=most_bytes)
         except BaseException:
             self.remove(name)
@@ -165,6 +167,20 @@ class Parts:
     def note(self, name: str, note: Note) -> None:
         """Say something more about a part; it lasts when this returns. What is half written is no note."""
         self.state.check()
+        with self._told(len(note)):
+            self._append(name, note)
+
+    @contextmanager
+    def _told(self, needed_bytes: int) -> Iterator[None]:
+        """A full disk is NoSpace."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in FULL:
+                raise NoSpace(needed_bytes, self.system.available_bytes(self.folder)) from error
+            raise
+
+    def _append(self, name: str, note: Note) -> None:
         fd = self.system.open_write(self.folder, name + NOTES)
         try:
             good = list(_lines(_read_all(self.system, fd)))

@@ -54,6 +54,7 @@ class Answer:
         self._chunked = False
         self._head_sent = False
         self._whole = False
+        environ["filmcan.inform"] = self.inform
 
     def run(self, application: Application) -> bool:
         """Ask the application and send what it says; True when the connection can take another request.
@@ -95,6 +96,16 @@ class Answer:
         self._length = _declared_length(headers)
         self._bodiless = self._is_head or status[:3] in ("204", "304")
         return self._write
+
+    def inform(self, status: str, headers: Headers) -> None:
+        """An interim answer while the body is still coming, such as 104 (RFC 9110 §15.2). HTTP/1.0 knows none and gets none.
+
+        raises  PeerGone; leave it to the server
+        """
+        if not status.startswith("1") or status.startswith(("100", "101")):
+            raise AnswerWrong("an interim answer is 102 to 199; 100 is sent by the server itself")
+        if self._modern and not self._head_sent:
+            self._wire.send(serialised(status, headers))
 
     # -- sending
 

@@ -64,7 +64,7 @@ def open_libraries(settings: Settings, system: System | None = None) -> Iterator
 
     @contextmanager
     def opener(root: Path, source: str) -> Iterator[Opened]:
-        with opened(settings, root, source, system) as found, background(found.library, settings):
+        with opened(settings, root, source, system) as found, background(found.library, settings), sweeping(found.library):
             yield found
 
     libraries = Libraries(open_sources(settings), opener)
@@ -99,11 +99,11 @@ def make_server(libraries: Libraries, settings: Settings) -> Server:
 
 def rooms() -> Sequence[Room]:
     """Every room of the API. Imported here, because most commands need none of them."""
-    from views.web import health, media, pages, projects, reindex, resolve, sources, upload
+    from views.web import health, media, pages, projects, reindex, resolve, resumable, sources, upload
 
     return (
         health.routes, projects.routes, upload.routes, media.routes, reindex.routes, sources.routes,
-        resolve.routes, pages.routes,
+        resolve.routes, resumable.routes, pages.routes,
     )  # fmt: skip
 
 
@@ -163,3 +163,15 @@ def background(library: Library, settings: Settings) -> Iterator[None]:
         yield
     finally:
         watcher.stop()
+
+
+@contextmanager
+def sweeping(library: Library) -> Iterator[None]:
+    """Uploads in several goes expire, and are placed when they were complete but nobody was left to do it."""
+    from views.resumable import Sweeper
+
+    sweeper = Sweeper(library.resumable).start()
+    try:
+        yield
+    finally:
+        sweeper.stop()

@@ -23,6 +23,7 @@ from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
 from views.jobs import Queue
+from views.resumable import Resumable
 from views.sums import LazySums
 from views.transfer import Transfer
 from views.tree import TOP, ProjectRow, Spot, Tree, pack_id
@@ -101,6 +102,7 @@ class Library:
         self.edit = Editor(self.store, self.tree, refuse_clashes=refuse)
         self.transfer = Transfer(self.store, self.tree, self.edit)
         self.arrivals = Arrivals(self.store, self.tree, self.edit, self.transfer)
+        self.resumable = Resumable(self, options.max_upload_bytes or None)
         self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer)
 
     def close(self) -> None:

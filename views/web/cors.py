@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-EXPOSED = "Content-Disposition, Content-Range, Accept-Ranges, ETag"
+EXPOSED = ", ".join((
+    "Content-Disposition", "Content-Range", "Accept-Ranges", "ETag",
+    "Location", "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm", "Upload-Offset",
+    "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat", "Upload-Expires", "Upload-Complete",
+    "Upload-Limit",
+))  # fmt: skip
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 

@@ -1,0 +1,534 @@
+"""Uploads in several goes: begun, appended to, asked for their offset, ended; over lost connections and restarts.
+
+Every door (tus, the IETF draft) speaks of the same `Upload`. Its bytes lie in `cas.parts` and are seen by nobody until it is
+complete; then they become a file of the project like any other upload. An offset that was answered survives kill -9 and a
+power cut. After a restart the hash is made again from the part when the upload completes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from cas.digest import Buffer, Hasher
+from cas.errors import CasError, ChecksumWrong, NoSpace, TooLarge
+from cas.parts import Part
+from views.arrivals import check_name
+from views.errors import (
+    ChunkWrong,
+    NameProblem,
+    OffsetWrong,
+    UploadBusy,
+    UploadProblem,
+    UploadTaken,
+    UploadUnknown,
+    UploadUnlike,
+    UploadWhole,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from views.library import Library
+
+log = logging.getLogger("filmcan.uploads")
+EXPIRY_S = 7 * 24 * 3600.0  # after the last byte, or after it was placed
+SWEEP_S = 3600.0
+NOTE_BYTES = 16 << 20  # synced and noted so often: at most this much is sent again after a kill
+PIECE_BYTES = 1 << 20
+CHUNK_SUMS = ("sha1", "sha256", "md5")
+ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Stream(Protocol):
+    """A body: `readinto` gives 0 at its end, and raises when it breaks off."""
+
+    def readinto(self, buffer: memoryview, /) -> int: ...
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """What is known of an upload, at one moment. The first fields were said at its beginning.
+
+    project    name of the project it goes to; "" for a piece of a larger upload
+    name       what the file will be called
+    kind       media type as the client says, or ""
+    metadata   the words of the client, to be given back
+    most       the size it may grow to, None for any; stays as it was at the beginning
+    partial    a piece, to be put together with others
+    parts      ids of the pieces it was made from
+    sha256     what all of it must hash to, hex, or ""
+    ends       it is complete when its length is reached (tus); else somebody has to say so (IETF draft)
+    length     bytes of all of it, None while nobody knows
+    offset     bytes that are here, safely
+    whole      complete: takes no more bytes
+    result     what became of it, once it was placed
+    """
+
+    id: str
+    project: str = ""
+    name: str = ""
+    kind: str = ""
+    metadata: dict[str, str] = {}
+    most: int | None = None
+    partial: bool = False
+    parts: list[str] = []
+    sha256: str = ""
+    ends: bool = False
+    born_ns: int = 0
+    length: int | None = None
+    offset: int = 0
+    whole: bool = False
+    result: dict[str, Any] | None = None
+    at_ns: int = 0
+
+    @property
+    def complete(self) -> bool:
+        return self.whole or (self.ends and self.offset == self.length)
+
+    @property
+    def expires_ns(self) -> int:
+        return (self.at_ns or self.born_ns) + int(EXPIRY_S * 10**9)
+
+
+class _Turn:
+    """One request that sends bytes. `sum_kind`: its bytes count only when all are here and checked."""
+
+    def __init__(self, start: int, sum_kind: str) -> None:
+        self.start, self.sum_kind = start, sum_kind
+
+
+class _Live:
+    """An upload while this process knows it. The gate is held for moments, and while it is being placed."""
+
+    def __init__(self, upload: Upload) -> None:
+        self.gate = threading.RLock()
+        self.upload = upload
+        self.part: Part | None = None
+        self.turn: _Turn | None = None
+        self.gone = False
+        self.seen_s = 0.0
+
+
+class Resumable:
+    """The uploads in several goes of one library.
+
+    threads  any. Of two requests that send bytes of one upload the second gets UploadBusy; one that asks for the offset
+             (`look`) or ends the upload takes it over, and what the first still brings is dropped
+    crash    what was answered is kept; see cas/parts.py
+    """
+
+    def __init__(self, library: Library, most_bytes: int | None = None) -> None:
+        self._library, self._most_bytes = library, most_bytes
+        self._store, self._parts = library.store, library.store.parts
+        self._live: dict[str, _Live] = {}
+        self._lock = threading.Lock()
+
+    # beginning
+
+    def begin(self, said: Upload) -> Upload:
+        """A new upload, of which nothing is here yet; its id and time are given here. Lasting when it returns.
+
+        raises  NameInvalid, TooLarge, NoSpace, Degraded
+        """
+        if not said.partial:
+            check_name(said.name)
+        most = min((limit for limit in (said.most, self._most_bytes) if limit), default=None)
+        system = self._store.system
+        upload = replace(said, id=system.token() + system.token(), most=most, born_ns=system.now_ns(), at_ns=0)
+        self._check_length(upload, upload.length)
+        live = _Live(upload)
+        with live.gate:
+            with self._lock:
+                self._live[upload.id] = live  # known before it is on disk, or a sweep would take it for what a crash left
+            try:
+                live.part = self._parts.begin(upload.id, msgspec.to_builtins(upload), most)
+            except BaseException:
+                self.remove(upload.id)
+                raise
+            live.part.abandon()
+        return upload
+
+    def _check_length(self, upload: Upload, length: int | None) -> None:
+        if length is not None and upload.most is not None and length > upload.most:
+            raise TooLarge(length, upload.most)
+        self._check_space((length or 0) - upload.offset)
+
+    def _check_space(self, more_bytes: int) -> None:
+        if (available := self._store.available_bytes()) < max(more_bytes, 1):
+            raise NoSpace(max(more_bytes, 1), available)
+
+    def join(self, said: Upload, pieces: Sequence[tuple[Resumable, str]]) -> Upload:
+        """One upload out of complete pieces, in their order, placed at once; the pieces are taken away. They may lie in other
+        libraries. UploadUnlike when one is not a complete piece."""
+        found = [(uploads, uploads.look(id)) for uploads, id in pieces]
+        for _, piece in found:
+            if not piece.partial or not piece.complete:
+                raise UploadUnlike(piece.id, why=f"{piece.id} is no complete piece of an upload")
+        length, ids = sum(piece.offset for _, piece in found), [piece.id for _, piece in found]
+        whole = self.begin(replace(said, length=length, parts=ids, ends=True))
+        try:
+            for uploads, piece in found:
+                if not piece.offset:
+                    continue
+                with uploads.bytes_of(piece.id) as stream:
+                    whole = self.append(whole.id, whole.offset, stream, announced=piece.offset)
+            whole = whole if whole.result else self.complete(whole.id)
+        except BaseException:
+            self.remove(whole.id)
+            raise
+        for uploads, piece in found:
+            uploads.remove(piece.id)
+        return whole
+
+    @contextmanager
+    def bytes_of(self, id: str) -> Iterator[Stream]:
+        """The bytes of a complete piece."""
+        live = self._get(id)
+        with live.gate, self._open_part(live) as part:
+            yield _Blocks(part)
+
+    # looking
+
+    def look(self, id: str) -> Upload:
+        """An upload as it is, with an offset that the next append may use: a request that is sending now is cut off.
+
+        One that is complete but could not be placed before is placed now. UploadUnknown, and what placing raises.
+        """
+        live = self._get(id)
+        with live.gate:
+            self._take_over(live)
+            if live.upload.complete and not live.upload.partial and live.upload.result is None:
+                self._complete(live)
+            return live.upload
+
+    def now_ns(self) -> int:
+        return self._store.system.now_ns()
+
+    def peek(self, id: str) -> Upload:
+        """An upload as it is, disturbing nobody: the offset may be old when it is read. UploadUnknown."""
+        return self._get(id).upload
+
+    def has(self, id: str) -> bool:
+        try:
+            self._get(id)
+        except UploadUnknown:
+            return False
+        return True
+
+    def _get(self, id: str) -> _Live:
+        with self._lock:
+            live = self._live.get(id)
+            if live is None:
+                upload = self._read(id)
+                if upload is None:
+                    raise UploadUnknown(id[:64])
+                live = self._live[id] = _Live(upload)
+            live.seen_s = self._store.system.monotonic_s()
+        if self._expired(live.upload):
+            self.remove(id)
+            raise UploadUnknown(id)
+        return live
+
+    def _read(self, id: str) -> Upload | None:
+        """What an earlier process noted; None for what is no upload, or was half begun."""
+        notes = self._parts.notes(id) if ID.fullmatch(id) else []
+        if not notes:
+            return None
+        said: dict[str, Any] = {}
+        for note in notes:
+            said |= note
+        return msgspec.convert(said, Upload)
+
+    def _expired(self, upload: Upload) -> bool:
+        return upload.expires_ns <= self._store.system.now_ns()
+
+    # appending
+
+    def append(
+        self, id: str, offset: int, stream: Stream, *, announced: int | None = None, length: int | None = None,
+        last: bool = False, sums: Mapping[str, bytes] | None = None,
+    ) -> Upload:  # fmt: skip
+        """Take the bytes of a body. What arrived is kept even when the body breaks off, unless it has a checksum.
+
+        offset     of the first byte; must be where the upload ends
+        announced  bytes of the body, None when nobody said
+        length     of the whole upload, if this request says it
+        last       with the end of this body the upload is complete
+        sums       one of CHUNK_SUMS to raw bytes: the body must hash to it
+        raises     UploadBusy, OffsetWrong, UploadWhole, UploadUnlike, ChunkWrong, TooLarge, NoSpace, what the stream raises
+        """
+        live = self._get(id)
+        turn = self._begin_turn(live, offset, announced, length, last, next(iter(sums or ()), ""))
+        hasher = Hasher([turn.sum_kind] if turn.sum_kind in ("sha1", "md5") else ())
+        try:
+            for piece in _pieces(stream):
+                if sums:
+                    hasher.update(piece)
+                self._keep(live, turn, piece)
+            if sums:
+                _check_sum(id, hasher, sums)
+        except BaseException:
+            self._break_off(live, turn)
+            raise
+        return self._end_turn(live, turn, last)
+
+    def _begin_turn(
+        self, live: _Live, offset: int, announced: int | None, length: int | None, last: bool, sum_kind: str
+    ) -> _Turn:
+        with live.gate:
+            upload = live.upload
+            if live.gone:
+                raise UploadUnknown(upload.id)
+            if upload.complete:
+                raise UploadWhole(upload.id)
+            if live.turn is not None:
+                raise UploadBusy(upload.id)
+            if offset != upload.offset:
+                raise OffsetWrong(upload.id, upload.offset, offset)
+            end = None if announced is None else offset + announced
+            live.upload = self._with_length(upload, end, length, last)
+            self._check_space(announced or 0)
+            self._wake(live)
+            live.turn = _Turn(offset, sum_kind)
+            return live.turn
+
+    def _with_length(self, upload: Upload, end: int | None, length: int | None, last: bool) -> Upload:
+        """The upload with its length, as far as this request tells it; all that was told must agree."""
+        told = {size for size in (upload.length, length, end if last else None) if size is not None}
+        if len(told) > 1:
+            raise UploadUnlike(upload.id, why=f"the length of the upload cannot be {' and '.join(map(str, sorted(told)))} bytes")
+        known = next(iter(told), None)
+        if known is not None and max(end or 0, upload.offset) > known:
+            raise UploadUnlike(upload.id, why=f"the upload has {known} bytes, this would be more")
+        self._check_length(upload, known if known is not None else end)
+        return replace(upload, length=known)
+
+    def _keep(self, live: _Live, turn: _Turn, piece: Buffer) -> None:
+        with live.gate:
+            part = live.part
+            if live.turn is not turn or part is None:
+                raise UploadTaken(live.upload.id)
+            if live.upload.length is not None and part.size_bytes + len(piece) > live.upload.length:
+                raise UploadUnlike(live.upload.id, why=f"the upload has {live.upload.length} bytes, more were sent")
+            part.write(piece)
+            if not turn.sum_kind and part.size_bytes - part.synced_bytes >= NOTE_BYTES:
+                self._note_offset(live)
+
+    def _note_offset(self, live: _Live, **more: object) -> None:
+        """The bytes are safe, and it is noted how many: from now on the offset may be told."""
+        assert live.part is not None
+        offset, at_ns = live.part.sync(), self._store.system.now_ns()
+        if offset != live.upload.offset or more or live.upload.length is not None:
+            note = {"offset": offset, "at_ns": at_ns, "length": live.upload.length, **more}
+            self._parts.note(live.upload.id, note)
+            live.upload = replace(live.upload, offset=offset, at_ns=at_ns, **more)
+
+    def _break_off(self, live: _Live, turn: _Turn) -> None:
+        """A request ends before its body does."""
+        with live.gate:
+            if live.turn is turn:
+                self._take_over(live)
+
+    def _take_over(self, live: _Live) -> None:
+        """Nobody sends any more; what was sent so far counts, unless it waits for its checksum."""
+        turn, live.turn = live.turn, None
+        if turn is None or live.part is None or live.gone:
+            return
+        try:
+            if turn.sum_kind:
+                live.part.cut(turn.start)
+            self._note_offset(live)
+        finally:
+            live.part.abandon()
+
+    def _end_turn(self, live: _Live, turn: _Turn, last: bool) -> Upload:
+        with live.gate:
+            if live.turn is not turn:
+                raise UploadTaken(live.upload.id)
+            self._take_over(live)
+            if last or live.upload.complete:
+                self._complete(live)
+            return live.upload
+
+    # completing
+
+    def complete(self, id: str) -> Upload:
+        """No more bytes come. UploadUnlike when some are missing."""
+        live = self._get(id)
+        with live.gate:
+            self._take_over(live)
+            self._complete(live)
+            return live.upload
+
+    def _complete(self, live: _Live) -> None:
+        """Say that it is whole, before its bytes become a blob; then give them a name."""
+        upload = live.upload
+        if live.gone:
+            raise UploadUnknown(upload.id)
+        if upload.result is not None or (upload.partial and upload.whole):
+            return
+        if upload.length is not None and upload.offset != upload.length:
+            raise UploadUnlike(upload.id, why=f"{upload.offset} of {upload.length} bytes of the upload are here")
+        with self._open_part(live) as part:
+            if not upload.whole:
+                live.upload = replace(upload, length=upload.offset)
+                self._note_offset(live, whole=True)
+            if upload.partial:
+                return
+            part.seal()
+            result = self._place(live.upload, part)
+        self._parts.note(upload.id, {"result": result, "at_ns": self._store.system.now_ns()})
+        self._parts.drop_bytes(upload.id)
+        live.upload, live.part = replace(live.upload, result=result), None
+
+    def _place(self, upload: Upload, part: Part) -> dict[str, Any]:
+        """As any upload of a whole file; what is told of it then."""
+        sums = part.finish()
+        if upload.sha256 and sums.sha256.hex() != upload.sha256:
+            self.remove(upload.id)
+            raise ChecksumWrong("sha256", upload.sha256, sums.sha256.hex())
+        uploaded = self._library.upload(upload.project, upload.name, part)
+        return {
+            "status": "duplicate" if uploaded.duplicate else "stored", "path": uploaded.path, "sha256": sums.sha256.hex(),
+            "blake3": sums.digest.hex, "size": sums.size_bytes, "arrived_ns": uploaded.entry.arrived_ns,
+        }  # fmt: skip
+
+    def _wake(self, live: _Live) -> Part:
+        """Its part, open, with exactly the bytes that were noted: what a full disk kept from being noted is not there."""
+        if live.part is not None and live.part.size_bytes != live.upload.offset:
+            live.part.abandon()
+            live.part = None
+        if live.part is None:
+            upload = live.upload
+            live.part = Part(self._parts, upload.id, upload.offset, sealed=upload.whole, most_bytes=upload.most)
+        return live.part.wake()
+
+    @contextmanager
+    def _open_part(self, live: _Live) -> Iterator[Part]:
+        part = self._wake(live)
+        try:
+            yield part
+        finally:
+            part.abandon()
+
+    # ending
+
+    def remove(self, id: str) -> None:
+        """End an upload and take away what is here of it. A name it was given already stays."""
+        with self._lock:
+            live = self._live.get(id)
+        with live.gate if live is not None else nullcontext():
+            if live is not None:
+                live.gone, live.turn = True, None
+                if live.part is not None:
+                    live.part.abandon()
+            with self._lock:
+                self._live.pop(id, None)
+                if ID.fullmatch(id):
+                    self._parts.remove(id)
+
+    def sweep(self) -> int:
+        """Take away what expired and what was half begun, place what was complete when the last process ended, forget what rests.
+        How many were taken away. At each start, then hourly (`Sweeper`)."""
+        gone = 0
+        for id in self._parts.names():
+            try:
+                upload = self._get(id).upload if ID.fullmatch(id) else None
+                if upload is not None and upload.complete and not upload.partial and upload.result is None:
+                    self.look(id)
+            except UploadUnknown:
+                gone += self._remove_stray(id)
+            except (CasError, NameProblem, UploadProblem, OSError) as error:
+                log.warning("the upload %s is complete but could not be placed: %s", id, error)
+        self._forget_resting()
+        return gone
+
+    def _remove_stray(self, id: str) -> int:
+        """What no note tells about."""
+        with self._lock:
+            if id in self._live or not ID.fullmatch(id):
+                return 0
+        self._parts.remove(id)
+        return 1
+
+    def _forget_resting(self) -> None:
+        """Memory is for those who come back soon; the others are on disk."""
+        now_s = self._store.system.monotonic_s()
+        with self._lock:
+            rest = [id for id, live in self._live.items() if live.turn is None and now_s - live.seen_s > SWEEP_S]
+            for id in rest:
+                if self._live[id].gate.acquire(blocking=False):
+                    live = self._live.pop(id)
+                    live.gone = True
+                    live.gate.release()
+
+
+class _Blocks:
+    """The bytes of a part as a stream."""
+
+    def __init__(self, part: Part) -> None:
+        self._blocks, self._rest = part.blocks(), memoryview(b"")
+
+    def readinto(self, buffer: memoryview) -> int:
+        if not self._rest:
+            self._rest = next(self._blocks, memoryview(b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
+def _pieces(stream: Stream) -> Iterator[memoryview]:
+    """A body in large pieces, in one buffer that is filled again and again. When it breaks off, what came before is given first:
+    a client that was cut off shall send as little as possible twice."""
+    buffer, filled = memoryview(bytearray(PIECE_BYTES)), 0
+    while True:
+        try:
+            count = stream.readinto(buffer[filled:])
+        except Exception:
+            if filled:
+                yield buffer[:filled]
+            raise
+        filled += count
+        if filled and (not count or filled == len(buffer)):
+            yield buffer[:filled]
+            filled = 0
+        if not count:
+            return
+
+
+def _check_sum(id: str, hasher: Hasher, sums: Mapping[str, bytes]) -> None:
+    found = hasher.finish()
+    for kind, expected in sums.items():
+        if {"sha256": found.sha256, **found.extra}[kind] != expected:
+            raise ChunkWrong(id, kind=kind)
+
+
+class Sweeper:
+    """A thread that sweeps now and then, from `start` to `stop`."""
+
+    def __init__(self, resumable: Resumable, interval_s: float = SWEEP_S) -> None:
+        self._resumable, self._interval_s = resumable, interval_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="filmcan uploads", daemon=True)
+
+    def start(self) -> Sweeper:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._resumable.sweep()
+            except (CasError, OSError) as error:
+                log.warning("uploads could not be swept: %s", error)
+            if self._stopped.wait(self._interval_s):
+                return
