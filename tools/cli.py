@@ -29,6 +29,7 @@ COMMANDS = {
     "export": "Write a project into an ordinary folder",
     "project": "List, create, rename, note, delete projects",
     "source": "List, add, remove, enable, disable further roots",
+    "agent": "Work for a server on a workstation",
     "reindex": "Take in what other programs put into project folders",
     "verify": "Check that every stored clip is still whole",
     "collect": "Give back the space of clips that no name needs",

@@ -26,6 +26,7 @@ from typing import Any
 
 PREFIX = "FILMCAN_"
 CONFIG_VARIABLE = "FILMCAN_CONFIG"
+RESOLVE_VARIABLES = ("RESOLVE_SCRIPT_API", "RESOLVE_SCRIPT_LIB", "PROGRAMDATA", "PROGRAMFILES", "APPDATA")
 BUILT_IN = "built in"
 MIB = 1 << 20
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -374,6 +375,12 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     """Variables that look like settings and are none: most likely misspelt."""
     known = {item.variable for item in SETTINGS} | {CONFIG_VARIABLE}
     return sorted(name for name in (os.environ if environ is None else environ) if _ours(name) and name not in known)
+
+
+def resolve_folders(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the environment says of where DaVinci Resolve lies, as far as it does (tools/agents/resolve/script.py)."""
+    environ = os.environ if environ is None else environ
+    return {name: environ[name].strip() for name in RESOLVE_VARIABLES if environ.get(name, "").strip()}
 
 
 def is_loopback(address: str) -> bool:
