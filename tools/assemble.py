@@ -99,11 +99,11 @@ def make_server(libraries: Libraries, settings: Settings) -> Server:
 
 def rooms() -> Sequence[Room]:
     """Every room of the API. Imported here, because most commands need none of them."""
-    from views.web import health, media, pages, projects, reindex, resolve, resumable, sources, upload
+    from views.web import health, media, needed, pages, projects, registry, reindex, resolve, resumable, sources, upload
 
     return (
         health.routes, projects.routes, upload.routes, media.routes, reindex.routes, sources.routes,
-        resolve.routes, resumable.routes, pages.routes,
+        registry.routes, needed.routes, resolve.routes, resumable.routes, pages.routes,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ disk is the one the index believes. Somebody who deleted a clip by hand gets it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -108,6 +109,25 @@ class Arrivals:
         placed = self._transfer.move(acts, spot.path, self._free(acts, top, entry.name, None), overwrite=False, guard=None)
         return Brought(_inner(placed.path), False)
 
+    def place(self, acts: Acts, digest: Digest, name: str, project: str) -> Brought:
+        """Another name, in a project, for a content that some name of this source shows."""
+        top = self._project(acts, project)
+        shown = self.shown(acts, top, digest)
+        if shown is not None:
+            return Brought(_inner(shown[0].path), True)
+        there = next(self._shown_below(acts, "", digest), None)
+        if there is None:
+            raise NameNotFound(digest.hex)
+        path = self._free(acts, top, name, None)
+        placed = self._transfer.copy(acts, there[0].path, path, overwrite=False, members=True, guard=None)
+        return Brought(_inner(placed.path), False)
+
+    def has(self, acts: Acts, project: str, digests: Iterable[Digest]) -> dict[Digest, str]:
+        """The contents of these that a project has, each with its path. Changes nothing."""
+        _, top = self._tree.found(acts.txn, project)
+        found = {digest: self.shown(acts, top, digest) for digest in digests}
+        return {digest: _inner(shown[0].path) for digest, shown in found.items() if shown is not None}
+
     # looking
 
     def _project(self, acts: Acts, name: str) -> Entry:
@@ -124,15 +144,16 @@ class Arrivals:
 
     def shown(self, acts: Acts, project: Entry, digest: Digest) -> tuple[Spot, Entry] | None:
         """The name that came first of those below the project's originals which show this content, its file being there."""
-        below, found = f"{project.name}/{ORIGINALS}/", list[tuple[int, int, Spot, Entry]]()
+        found = self._shown_below(acts, f"{project.name}/{ORIGINALS}/", digest)
+        return min(found, key=lambda item: (item[1].arrived_ns, item[1].id), default=None)
+
+    def _shown_below(self, acts: Acts, below: str, digest: Digest) -> Iterator[tuple[Spot, Entry]]:
         for key in self._tree.uses_of(acts.txn, digest):
             path = self._tree.path_of(acts.txn, key)
-            if path is None or not path.startswith(below):
-                continue
-            spot, entry = self._tree.found(acts.txn, path)
-            if not entry.hidden and self._folder.is_ours(acts, spot.folders, entry.name, entry):
-                found.append((entry.arrived_ns, entry.id, spot, entry))
-        return min(found, key=lambda item: item[:2])[2:] if found else None
+            if path is not None and path.startswith(below):
+                spot, entry = self._tree.found(acts.txn, path)
+                if not entry.hidden and self._folder.is_ours(acts, spot.folders, entry.name, entry):
+                    yield spot, entry
 
     def _free(self, acts: Acts, project: Entry, name: str, digest: Digest | None) -> str:
         """A path that nobody has: in the tree, on disk, or but for case where that counts. A row with the same content whose

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat as modes
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cas.blobs import OpenBlob
+from cas.blobs import BlobRow, OpenBlob
 from cas.collect import Collector
 from cas.committer import Acts
 from cas.digest import Digest
@@ -248,6 +248,15 @@ class Library:
         """Move a file into the originals of another project; content that is there already only loses its name here."""
         return self.store.commit(lambda acts: self.arrivals.bring(acts, source, project))
 
+    def place(self, digest: Digest, name: str, project: str) -> Brought:
+        """Show a content of this source in a project without receiving it. NameNotFound when no file of it is there any more."""
+        name = check_name(name)
+        return self.store.commit(lambda acts: self.arrivals.place(acts, digest, name, project))
+
+    def has(self, project: str, digests: Sequence[Digest]) -> dict[Digest, str]:
+        """Which of these contents a project has, after looking that their files are there; with the path that came first."""
+        return self.store.commit(lambda acts: self.arrivals.has(acts, project, digests))
+
     def adopt(
         self, path: str, folder: int, name: str, *, in_place: bool = False, via: str = "import", guard: Guard | None = None,
         found: Found | None = None,
@@ -332,6 +341,24 @@ class Library:
         with self.store.index.read() as txn:
             paths = (self.tree.path_of(txn, key) for key in self.tree.uses_of(txn, digest))
             return sorted(path for path in paths if path is not None)
+
+    def names_of(self, digest: Digest) -> list[tuple[str, Entry]]:
+        """Every name that shows a content, with its path, the one that came first at the beginning; without trash and junk."""
+        with self.store.index.read() as txn:
+            paths = [path for key in self.tree.uses_of(txn, digest) if (path := self.tree.path_of(txn, key)) is not None]
+            found = [(path, entry) for path in paths if (entry := self.tree.find(txn, path)) is not None and not entry.hidden]
+        return sorted(found, key=lambda item: (item[1].arrived_ns, item[1].id))
+
+    def known(self, sum_hex: str) -> tuple[Digest, BlobRow] | None:
+        """A stored content by its BLAKE3 or SHA-256 in hexadecimal digits; one look into the index each. DigestInvalid."""
+        digest = Digest.from_hex(sum_hex)
+        with self.store.index.read() as txn:
+            row = self.store.blobs.get(txn, digest.raw)
+            if row is not None:
+                return digest, row
+            alias = self.store.sha256s.get(txn, digest.raw)
+            aliased = self.store.blobs.get(txn, alias.digest) if alias else None
+        return (Digest(alias.digest), aliased) if alias and aliased else None
 
     # projects
 

@@ -10,7 +10,7 @@ from typing import Any
 import falcon
 
 from views import media
-from views.arrivals import ORIGINALS
+from views.arrivals import ORIGINALS, Brought
 from views.entry import Entry
 from views.errors import NameNotFound
 from views.library import Library
@@ -147,6 +147,17 @@ class Shelf:
         self.tidy(entry)
         return result
 
+    def copy(self, path: str, other: Shelf) -> Brought | None:
+        """A second name in another project of this source; None when there is no such file."""
+        entry = self.entry(path)
+        if entry is None or entry.digest is None:
+            return None
+        self.hand_preview(entry, other)
+        try:
+            return self.library.place(entry.digest, entry.name, other.project)
+        except NameNotFound:
+            return None  # its file is gone, or another request was quicker
+
     def _send(self, path: str, entry: Entry, other: Shelf) -> tuple[str, bool]:
         """To another source: copied and compared there before the name here goes."""
         whole = f"{self.project}/{path}"
@@ -213,6 +224,33 @@ def _moved(paths: Iterable[str], here: Shelf, other: Shelf) -> dict[str, Any]:
     }  # fmt: skip
 
 
+class Copy:
+    """Files get a second name in another project of the same source; no bytes are copied."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        source, said = req.get_param("source") or PRIMARY, body.json_object(req)
+        library, found = self._desk.project(project, source)
+        target, paths = body.text(said, "target_project", needed=True) or "", paths_of(said)
+        _, to = self._desk.project(target, source)
+        here, other = Shelf(self._desk, library, found.name), Shelf(self._desk, library, to.name)
+        copied, duplicates, missing = list[dict[str, str]](), list[str](), list[str]()
+        for path in paths:
+            result = here.copy(path, other)
+            if result is None:
+                missing.append(path)
+            elif result.duplicate:
+                duplicates.append(path)
+            else:
+                copied.append({"from": path, "to": result.path})
+        resp.media = {
+            "status": "ok", "copied": copied, "duplicates": duplicates, "missing": missing,
+            "instructions": "Duplicates were in the target already.",
+        }  # fmt: skip
+
+
 class Thumbnail:
     """A browser drew a frame; it is kept for that content. The first one wins."""
 
@@ -261,5 +299,6 @@ def routes(desk: Desk) -> Routes:
         ("/api/projects/{project}/media", MediaList(desk)),
         ("/api/projects/{project}/media/delete", Delete(desk)),
         ("/api/projects/{project}/media/move", Move(desk)),
+        ("/api/projects/{project}/media/copy", Copy(desk)),
         ("/api/projects/{project}/media/thumbnail", Thumbnail(desk)),
     )
