@@ -110,7 +110,7 @@ def _choose(names: Sequence[str], current: str) -> str | None:
     """Ask the person at the console for a project; None when there is none, or it is left open."""
     if not sys.stdin.isatty():
         return None
-    shown = list(dict.fromkeys([*([current] if current else ()), *names]))
+    shown: list[str] = list(dict.fromkeys(([current] if current else []) + list(names)))
     for number, project in enumerate(shown, 1):
         click.echo(f"  {number}  {project}" + ("  (open now)" if project == current else ""), err=True)
     answer = click.prompt("Into which project? Number, or a new name", default="1" if shown else "", err=True)
