@@ -27,7 +27,8 @@ KIND = "resolve"
 SELECT, NEW = "__select__", "__new__"
 IMPORT, REVEAL = "import", "reveal_in_explorer"
 MODES: Mapping[str, str] = {IMPORT: IMPORT, REVEAL: REVEAL, "reveal": REVEAL}
-MOST_PATHS = 20_000
+MOST_PATHS = 20_000  # files of one job, those in folders counted too
+MOST_NAME = 200
 SECOND_NS = 10**9
 
 
@@ -43,7 +44,7 @@ def request(
     media_project, media = _find_any(library, paths) if project in (SELECT, NEW) else _find_in(library, project, paths)
     return {
         "project": project,
-        "new_project_name": new_name,
+        "new_project_name": new_name[:MOST_NAME] if new_name else None,
         "media_rel_paths": list(paths),
         "mode": MODES[mode],
         "source": source,
@@ -56,12 +57,16 @@ def request(
 def _check_paths(paths: Sequence[str]) -> None:
     if not paths:
         raise JobRefused("media_rel_paths is empty; name at least one file")
-    if len(paths) > MOST_PATHS:
-        raise JobRefused(f"a job takes at most {MOST_PATHS:,} files")
+    _check_count(len(paths))
     for path in paths:
         steps = path.replace("\\", "/").split("/")
         if PurePosixPath(path).is_absolute() or PureWindowsPath(path).anchor or not {"", ".", ".."}.isdisjoint(steps):
             raise JobRefused(f"{path!r} is no path inside a project")
+
+
+def _check_count(count: int) -> None:
+    if count > MOST_PATHS:
+        raise JobRefused(f"a job takes at most {MOST_PATHS:,} files")
 
 
 def _check_name(name: str | None, field: str) -> None:
@@ -118,6 +123,7 @@ def _expand(library: Library, txn: ReadTxn, project: Entry, found: Iterable[tupl
     for path, entry in found:
         below = library.tree.walk(txn, entry, path) if entry.is_folder else [(path, entry)]
         files |= {inner: file for inner, file in below if not (file.hidden or file.is_folder)}
+        _check_count(len(files))
     return list(files.items())
 
 

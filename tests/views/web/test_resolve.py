@@ -46,8 +46,8 @@ def library(root: Path, clock: Clock, put: Callable[..., Any]) -> Iterator[Libra
     library.close()
 
 
-def client_of(library: Library) -> falcon.testing.TestClient:
-    app = make_app(Desk({"primary": library}, Sources(library.root)), [resolve.routes])
+def client_of(library: Library, **extras: object) -> falcon.testing.TestClient:
+    app = make_app(Desk({"primary": library}, Sources(library.root), extras=extras), [resolve.routes])
 
     def served(environ: dict[str, Any], start: Any) -> Any:
         environ["wsgi.input"] = environ["wsgi.input"].input  # wsgiref's validator hides `readinto`, which our server has
@@ -129,6 +129,11 @@ def test_a_folder_stands_for_the_files_in_it_each_once(client: falcon.testing.Te
     ask(paths=["ingest", CLIP, CLIP])
     [job] = claim(client)
     assert {medium["relative_path"] for medium in job["media"]} == {CLIP, "ingest/originals/both.mov"} and len(job["media"]) == 2
+
+
+def test_a_job_takes_only_so_many_files(client: falcon.testing.TestClient, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("views.resolve.MOST_PATHS", 1)
+    assert [ask(paths=paths).status_code for paths in (["ingest"], [CLIP, CLIP], [CLIP])] == [400, 400, 200]
 
 
 def test_reveal_has_a_short_name(client: falcon.testing.TestClient, ask: Ask) -> None:
@@ -232,6 +237,13 @@ def test_an_expired_lease_is_offered_again_but_not_for_ever(client: falcon.testi
         clock.wait(LEASE_S)
     assert claim(client) == []
     assert client.simulate_get(f"/api/resolve/jobs/{id}").json["status"] == "failed"
+
+
+def test_the_lease_can_be_set(library: Library, ask: Ask) -> None:
+    ask()
+    said = client_of(library, resolve_lease_s=60).simulate_post("/api/resolve/jobs/next")
+    [job] = said.json["jobs"]
+    assert job["lease_s"] == 60 and job["lease_until"] == job["claimed_at"] + 60
 
 
 def test_a_heartbeat_keeps_the_lease_and_a_cancel_ends_it(
