@@ -276,8 +276,8 @@ class Queue:
         if not due and ended <= KEPT + KEPT_MORE:
             return
         self._pruned_ns = acts.at_ns
-        old = sorted((job.ended_ns or 0, key) for key, job in self._jobs.scan(acts.txn) if job.ended)
-        for at, (ended_ns, key) in enumerate(old):
+        old = sorted((job.ended_ns or 0, job.number, key) for key, job in self._jobs.scan(acts.txn) if job.ended)
+        for at, (ended_ns, _, key) in enumerate(old):
             if len(old) - at > KEPT or acts.at_ns - ended_ns > KEPT_NS:
                 self._jobs.delete(acts.txn, key)
 
