@@ -58,13 +58,23 @@ async function frame(url) {
     const there = event(video, "seeked");
     video.currentTime = Math.min(AT_S, (video.duration || 0) / 2);
     await there;
-    const canvas = el("canvas", { width: WIDTH, height: Math.round(WIDTH * video.videoHeight / video.videoWidth) });
-    canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-    return canvas.toDataURL("image/jpeg", 0.8);
+    if (!video.videoWidth || dark(video)) return null;
+    return drawn(video, WIDTH, Math.round(WIDTH * video.videoHeight / video.videoWidth)).canvas.toDataURL("image/jpeg", 0.8);
   } finally {
     video.removeAttribute("src");
     video.load();
   }
+}
+
+function drawn(video, width, height) {
+  const pencil = el("canvas", { width, height }).getContext("2d");
+  pencil.drawImage(video, 0, 0, width, height);
+  return pencil;
+}
+
+// A browser that lacks the codec may draw nothing and say nothing; a preview that was given once stays for ever.
+function dark(video) {
+  return drawn(video, 16, 9).getImageData(0, 0, 16, 9).data.every((value, at) => at % 4 === 3 || value < 12);
 }
 
 function event(video, name) {

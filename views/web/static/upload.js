@@ -108,8 +108,9 @@ class Row {
 
   kept(text) {
     const answer = JSON.parse(text);
-    const said = answer.status === "duplicate" ? `already here as ${answer.path.split("/").at(-1)}` : "stored";
-    this.end(answer.status, said);
+    const name = answer.path.split("/").at(-1);
+    const as = name === this.file.name ? "" : ` as ${name}`;
+    this.end(answer.status, `${answer.status === "duplicate" ? "already here" : "stored"}${as}`);
     return answer.status === "duplicate" ? "duplicate" : "stored";
   }
 

@@ -24,13 +24,16 @@ export function size(bytes) {
 
 export const many = (count, thing) => `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
 
-const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 // A moment in words of the reader; "" for what is no moment. Numbers are seconds since 1970.
-export function moment(said) {
+export function moment(said, format = WHEN) {
   const at = new Date(typeof said === "number" ? said * 1000 : said ?? NaN);
-  return Number.isNaN(at.getTime()) ? "" : DAY.format(at);
+  return Number.isNaN(at.getTime()) ? "" : format.format(at);
 }
+
+export const day = (said) => moment(said, DAY);
 
 export const nameOf = (item) => item.relative_path.split("/").at(-1);
 
