@@ -99,10 +99,10 @@ def make_server(libraries: Libraries, settings: Settings) -> Server:
 
 def rooms() -> Sequence[Room]:
     """Every room of the API. Imported here, because most commands need none of them."""
-    from views.web import health, media, needed, pages, projects, registry, reindex, resolve, resumable, sources, upload
+    from views.web import health, media, needed, pages, projects, registry, reindex, resolve, resumable, sources, upload, works
 
     return (
-        health.routes, projects.routes, upload.routes, media.routes, reindex.routes, sources.routes,
+        health.routes, projects.routes, upload.routes, media.routes, reindex.routes, sources.routes, works.routes,
         registry.routes, needed.routes, resolve.routes, resumable.routes, pages.routes,
     )  # fmt: skip
 
@@ -119,6 +119,7 @@ def desk_of(libraries: Libraries, settings: Settings) -> Desk:
         cors_origins=settings.cors_origins,
         left_alone=left_alone(settings),
         quiet_s=settings.quiet_s,
+        works=libraries.works,
     )
 
 

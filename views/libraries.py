@@ -19,6 +19,7 @@ from views.errors import SourceAway, SourceProblem
 from views.followers import FollowerThread
 from views.library import Library
 from views.sources import PRIMARY, Source, Sources
+from views.work import Works
 
 log = logging.getLogger("filmcan.sources")
 
@@ -42,6 +43,7 @@ class Libraries(Mapping[str, Library]):
         self.sources, self._opener = sources, opener
         self._stack, self._lock = ExitStack(), threading.Lock()
         self._open: dict[Path, Opened] = {}
+        self.works = Works()
         primary = next(source for source in sources.list() if source.name == PRIMARY)
         self._primary = self._opened(primary)
         self._warm()
@@ -55,6 +57,7 @@ class Libraries(Mapping[str, Library]):
 
     def close(self) -> None:
         """Everything is stopped, last opened first."""
+        self.works.stop()
         self._stack.close()
 
     # the mapping

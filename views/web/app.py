@@ -8,7 +8,7 @@ from typing import Any
 import falcon
 import msgspec
 
-from views.web import errors
+from views.web import errors, openapi
 from views.web.cors import Cors
 from views.web.desk import Desk
 
@@ -27,9 +27,9 @@ def make_app(desk: Desk, rooms: Sequence[Room]) -> Any:
     app.add_error_handler(Exception, errors.on_foreseen)
     app.add_error_handler(falcon.HTTPError, errors.on_http_error)
     app.add_error_handler(errors.ApiError, errors.on_api_error)
-    for room in rooms:
-        for template, resource in room(desk):
-            app.add_route(template, _with_head(resource))
+    routes = [(template, _with_head(resource)) for room in rooms for template, resource in room(desk)]
+    for template, resource in (*routes, ("/openapi.json", openapi.Document(routes)), ("/docs", openapi.Docs(routes))):
+        app.add_route(template, resource)
     return Cors(app, desk.cors_origins)
 
 

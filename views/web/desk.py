@@ -10,6 +10,7 @@ from views.libraries import Libraries
 from views.library import Library, Project
 from views.sources import PRIMARY, Sources
 from views.web.errors import ApiError
+from views.work import Works
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Desk:
     cors_origins       exact origins, or "*"
     left_alone         folders of a project that reindex never enters
     quiet_s            loose files that changed within this time are left to whoever writes them
+    works              long work that nobody waits for
     """
 
     libraries: Mapping[str, Library]
@@ -31,6 +33,7 @@ class Desk:
     cors_origins: tuple[str, ...] = ()
     left_alone: tuple[str, ...] = ()
     quiet_s: float = 1.0
+    works: Works = field(default_factory=Works)
     extras: dict[str, object] = field(default_factory=dict)
 
     @property

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import falcon
 
+from cas.store import FileBusy
 from views import media, naming
 from views.arrivals import ORIGINALS
 from views.audit import index_entry
@@ -13,16 +16,24 @@ from views.errors import NameProblem, SourceProblem
 from views.library import Library
 from views.organize import organize
 from views.reindex import Report, apply, plan
-from views.sources import Source
+from views.sources import PRIMARY, Source
+from views.web import works
 from views.web.app import Routes
 from views.web.desk import Desk
+from views.work import Progress
 
+log = logging.getLogger("filmcan.web")
 SETTLED = "Files found were taken in, names that are gone were dropped, stray media went to ingest/originals."
 
 
-def reindexed(library: Library, project: str, left_alone: tuple[str, ...]) -> dict[str, Any]:
+def nowhere(done: int, total: int, path: str) -> None:
+    """Progress that nobody follows."""
+
+
+def reindexed(library: Library, project: str, left_alone: tuple[str, ...], progress: Progress = nowhere) -> dict[str, Any]:
     """Reconcile one project with its folder; what came of it, as contract §2.7 tells it."""
-    report = apply(library, plan(library, project, relocate=True, left_alone=left_alone))
+    found = plan(library, project, relocate=True, left_alone=left_alone, tick=lambda path: progress(0, 0, path))
+    report = apply(library, found, progress)
     files = _entries(library, report)
     below = f"{project}/{ORIGINALS}"
     originals = library.walk(below) if library.find(below) is not None else ()
@@ -46,13 +57,27 @@ def _entries(library: Library, report: Report) -> list[dict[str, Any]]:
     return sorted(found, key=lambda item: item["relative_path"])
 
 
+def answer(
+    desk: Desk, req: falcon.Request, resp: falcon.Response, kind: str, subject: str, run: Callable[[Progress], dict[str, Any]]
+) -> None:
+    """Do it now and tell what came of it; or behind, when the client does not want to wait."""
+    if works.wants_behind(req):
+        works.begun(resp, desk.works.begin(kind, subject, run))
+    else:
+        resp.media = run(nowhere)
+
+
 class ReindexOne:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
         library, found = self._desk.project(project, req.get_param("source"))
-        resp.media = {**reindexed(library, found.name, self._desk.left_alone), "instructions": SETTLED}
+
+        def run(progress: Progress) -> dict[str, Any]:
+            return {**reindexed(library, found.name, self._desk.left_alone, progress), "instructions": SETTLED}
+
+        answer(self._desk, req, resp, "reindex", f"{req.get_param('source') or PRIMARY}/{found.name}", run)
 
     on_post = on_get
 
@@ -64,9 +89,19 @@ class ReindexAll:
         self._desk = desk
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        told = [self._of(source) for source in asked_for(self._desk, req)]
+        sources = asked_for(self._desk, req)
+
+        def run(progress: Progress) -> dict[str, Any]:
+            return self._all([self._of(source, progress) for source in sources])
+
+        answer(self._desk, req, resp, "reindex", req.get_param("source") or "everything", run)
+
+    on_post = on_get
+
+    @staticmethod
+    def _all(told: list[dict[str, Any]]) -> dict[str, Any]:
         projects = [item for source in told for item in source["projects"]]
-        resp.media = {
+        return {
             "sources": told,
             "indexed_projects": len(projects),
             "indexed_files": sum(item["indexed"] for item in projects),
@@ -74,9 +109,7 @@ class ReindexAll:
             "instructions": SETTLED,
         }
 
-    on_post = on_get
-
-    def _of(self, source: Source) -> dict[str, Any]:
+    def _of(self, source: Source, progress: Progress) -> dict[str, Any]:
         told: dict[str, Any] = {"source": source.name, "root": str(source.root), "accessible": True, "projects": []}
         try:
             library = self._desk.library(source.name)
@@ -85,7 +118,8 @@ class ReindexAll:
             return {**told, "accessible": False, "error": str(error)}
         for project in library.projects():
             try:
-                told["projects"].append({"name": project.name, **reindexed(library, project.name, self._desk.left_alone)})
+                report = reindexed(library, project.name, self._desk.left_alone, progress)
+                told["projects"].append({"name": project.name, **report})
             except NameProblem:
                 continue  # it got another name or went away meanwhile
         return told
@@ -95,7 +129,14 @@ class ReindexAll:
         system, known = library.store.system, {project.name for project in library.projects()}
         for entry in system.scan(library.store.home.root):
             if entry.name not in known and naming.is_project_name(entry.name) and entry.is_dir(follow_symlinks=False):
-                library.store.commit(lambda acts, name=entry.name: library.by_hand.adopt_folder(acts, name))  # type: ignore[misc]
+                self._adopt(library, entry.name)
+
+    @staticmethod
+    def _adopt(library: Library, name: str) -> None:
+        try:
+            library.store.commit(lambda acts: library.by_hand.adopt_folder(acts, name))
+        except (FileBusy, NameProblem) as error:
+            log.info("the folder %s does not become a project: %s", name, error)
 
 
 class AutoOrganize:

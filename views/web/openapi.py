@@ -1,0 +1,149 @@
+"""/openapi.json and /docs: every route there is, read from the rooms themselves, with the bodies that JSON clients send.
+
+Templates, methods and sentences come from the resources, so the document cannot tell of a route that is not there. What is
+sent is told in BODIES; what comes back is an object whose keys the contract names, and every error has one shape.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import falcon
+
+METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+TEXT, PATHS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+MAYBE = {"type": ["string", "null"]}
+FILES = {
+    "multipart/form-data": {
+        "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+    }
+}
+BARE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+SUMS = {"name": TEXT, "size": {"type": "integer", "minimum": 0}, "sha256": TEXT, "blake3": TEXT, "modified": {}}
+
+
+def _json(required: Sequence[str] = (), **properties: Any) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    return {"application/json": {"schema": schema if required else {"type": "object", "properties": properties}}}
+
+
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("/api/projects", "post"): _json(name=MAYBE, notes=MAYBE),
+    ("/api/projects/{project}/sync-album", "post"): _json(),
+    ("/api/projects/{project}/upload", "post"): {**FILES, **BARE},
+    ("/api/projects/{project}/upload/{name}", "put"): BARE,
+    ("/api/projects/{project}/upload/{name}", "post"): BARE,
+    ("/api/projects/{project}/upload-needed", "post"): _json(
+        ["items"], items={"type": "array", "items": {"type": "object", "properties": SUMS, "required": ["name"]}}
+    ),
+    ("/api/projects/{project}/place", "post"): _json(["name"], name=TEXT, sha256=TEXT, blake3=TEXT),
+    ("/api/projects/{project}/media/delete", "post"): _json(["relative_paths"], relative_paths=PATHS),
+    ("/api/projects/{project}/media/copy", "post"): _json(
+        ["relative_paths", "target_project"], relative_paths=PATHS, target_project=TEXT
+    ),
+    ("/api/projects/{project}/media/move", "post"): _json(
+        ["relative_paths", "target_project"], relative_paths=PATHS, target_project=TEXT, target_source=MAYBE
+    ),
+    ("/api/projects/{project}/media/thumbnail", "post"): _json(["relative_path", "data_url"], relative_path=TEXT, data_url=TEXT),
+    ("/api/sources", "post"): _json(
+        ["name", "root"], name=TEXT, root=TEXT, type={"enum": ["local", "smb", "nfs"]}, enabled={"type": "boolean"}
+    ),
+    ("/api/registry/resolve", "post"): _json(asset_ids=PATHS, fallback_paths={"type": "object"}),
+    ("/api/resolve/open", "post"): _json(
+        ["project", "media_rel_paths"], project=TEXT, new_project_name=MAYBE, media_rel_paths=PATHS, mode=TEXT
+    ),
+}
+QUERIES = {
+    "source": "Name of the source; primary when it is not given.",
+    "filename": "Name of the file, where the bare bytes are the body.",
+    "enabled": "true switches the source on, false switches it off.",
+    "background": "true: answer 202 at once with a job that can be followed.",
+}
+ASKED = {"/upload": "filename", "/toggle": "enabled", "/reindex": "background"}
+ERROR = {
+    "description": "What went wrong.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {"detail": {"type": ["string", "array"]}, "message": TEXT},
+                "required": ["detail"],
+            }
+        }
+    },
+}
+
+
+def document(routes: Sequence[tuple[str, object]]) -> dict[str, Any]:
+    """OpenAPI 3.1 of these routes, and of the two that are served beside them."""
+    paths = {template: _path(template, resource) for template, resource in routes}
+    for template in ("/media/{project}/{relative_path}", "/media/{project}/download/{relative_path}"):
+        paths[template] = {"get": _operation(template, "get", "The bytes of a file, with ranges, HEAD and conditions.", True)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "filmcan",
+            "version": "1",
+            "description": "Projects of media: upload, list, stream, move. WebDAV is at /dav/.",
+        },
+        "paths": dict(sorted(paths.items())),
+    }
+
+
+def _path(template: str, resource: object) -> dict[str, Any]:
+    found = {}
+    for method in METHODS:
+        responder = getattr(resource, f"on_{method}", None)
+        if responder is not None:
+            said = inspect.getdoc(responder) or inspect.getdoc(type(resource)) or ""
+            returns_json = template.startswith(("/api", "/health", "/reindex", "/openapi"))
+            found[method] = _operation(template, method, said, not returns_json)
+    return found
+
+
+def _operation(template: str, method: str, said: str, is_bytes: bool) -> dict[str, Any]:
+    names = re.findall(r"{(\w+)}", template)
+    queries = ["source", *(query for part, query in ASKED.items() if template.endswith(part))]
+    schema = {"*/*": {}} if is_bytes else {"application/json": {"schema": {"type": ["object", "array"]}}}
+    operation: dict[str, Any] = {
+        "operationId": f"{method} {template}",
+        "summary": " ".join(said.partition("\n\n")[0].split()),
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
+        + [{"name": name, "in": "query", "description": QUERIES[name], "schema": TEXT} for name in queries],
+        "responses": {"2XX": {"description": "It was done.", "content": schema}, "default": ERROR},
+    }
+    body = BODIES.get((template, method))
+    return {**operation, "requestBody": {"required": True, "content": body}} if body else operation
+
+
+class Document:
+    def __init__(self, routes: Sequence[tuple[str, object]]) -> None:
+        self._document = document(routes)
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """This document."""
+        resp.media = self._document
+
+
+class Docs:
+    """The same for people: one line a route."""
+
+    def __init__(self, routes: Sequence[tuple[str, object]]) -> None:
+        rows = [
+            f"<tr><td>{method.upper()}<td><code>{escape(template)}</code><td>{escape(operation['summary'])}"
+            for template, path in document(routes)["paths"].items()
+            for method, operation in path.items()
+        ]
+        self._page = (
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>filmcan: routes</title>'
+            '<meta name="viewport" content="width=device-width"><h1>Routes</h1>'
+            f'<p>For programs: <a href="/openapi.json">/openapi.json</a></p><table>{"".join(rows)}</table></html>'
+        )
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """Every route with one sentence, as a page."""
+        resp.content_type, resp.text = falcon.MEDIA_HTML, self._page
