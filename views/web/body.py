@@ -55,7 +55,7 @@ def json_value(req: falcon.Request, most_bytes: int = JSON_BYTES) -> Any:
         return None
     try:
         return msgspec.json.decode(held)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise shape("body", "", f"the body is no JSON: {error}") from None
 
 

@@ -61,9 +61,16 @@ QUERIES = {
     "source": "Name of the source; primary when it is not given.",
     "filename": "Name of the file, where the bare bytes are the body.",
     "enabled": "true switches the source on, false switches it off.",
+    "limit": "At most so many.",
+    "claimed_by": "Name of the agent.",
+    "status": "Only jobs that are pending, claimed, done or failed.",
+    "error": "Why it failed; a JSON body may say it instead.",
     "background": "true: answer 202 at once with a job that can be followed.",
 }
-ASKED = {"/upload": "filename", "/toggle": "enabled", "/reindex": "background"}
+ASKED = {
+    "/upload": ("filename",), "/toggle": ("enabled",), "/reindex": ("background",), "/jobs/next": ("limit", "claimed_by"),
+    "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
+}  # fmt: skip
 ERROR = {
     "description": "What went wrong.",
     "content": {
@@ -107,7 +114,7 @@ def _path(template: str, resource: object) -> dict[str, Any]:
 
 def _operation(template: str, method: str, said: str, is_bytes: bool) -> dict[str, Any]:
     names = re.findall(r"{(\w+)}", template)
-    queries = ["source", *(query for part, query in ASKED.items() if template.endswith(part))]
+    queries = ["source", *(query for part, asked in ASKED.items() if template.endswith(part) for query in asked)]
     schema = {"*/*": {}} if is_bytes else {"application/json": {"schema": {"type": ["object", "array"]}}}
     operation: dict[str, Any] = {
         "operationId": f"{method} {template}",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, get_args
 
 import falcon
 import msgspec
 
 from views import resolve
-from views.jobs import LEASE_S, Job, Queue, Status
+from views.jobs import LEASE_S, Job, Status
 from views.sources import PRIMARY
 from views.web import body, urls
 from views.web.app import Routes
@@ -74,6 +73,8 @@ class All:
 
 
 class One:
+    """One job, and what became of each clip."""
+
     def __init__(self, desk: Desk) -> None:
         self._queue = desk.primary.jobs
 
@@ -82,13 +83,52 @@ class One:
 
 
 class Say:
-    """What an agent or a page says about one job: `ok`, and the job as it is now."""
+    """What an agent or a page says about one job; the answer is `ok`, and the job as it is now."""
 
-    def __init__(self, desk: Desk, act: Callable[[Queue, str, falcon.Request], Job]) -> None:
-        self._queue, self._act = desk.primary.jobs, act
+    def __init__(self, desk: Desk) -> None:
+        self._queue = desk.primary.jobs
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        resp.media = {"ok": True, "job": _told(self._act(self._queue, job_id, req))}
+        resp.media = {"ok": True, "job": _told(self._act(job_id, req))}
+
+    def _act(self, job_id: str, req: falcon.Request) -> Job:
+        raise NotImplementedError
+
+
+class Complete(Say):
+    """The job is done. A body may tell of each clip: {"clips": [{"relative_path", "outcome", "detail"}]}."""
+
+    def _act(self, job_id: str, req: falcon.Request) -> Job:
+        return self._queue.complete(job_id, resolve.clips(_said(req)))
+
+
+class Fail(Say):
+    """The job cannot be done. The reason comes in the query, in the body, or not at all: agents differ."""
+
+    def _act(self, job_id: str, req: falcon.Request) -> Job:
+        said = _said(req)
+        error = req.get_param("error") or _reason(said) or NO_REASON
+        return self._queue.fail(job_id, _short(error, MOST_ERROR), resolve.clips(said), _holder(req))
+
+
+class Heartbeat(Say):
+    """The job is being done still: its lease begins again. 409 when it is another agent's now, or was cancelled."""
+
+    def _act(self, job_id: str, req: falcon.Request) -> Job:
+        return self._queue.heartbeat(job_id, _holder(req))
+
+
+class Cancel(Say):
+    """Nobody shall do the job any more."""
+
+    def _act(self, job_id: str, req: falcon.Request) -> Job:
+        return self._queue.cancel(job_id)
+
+
+def _holder(req: falcon.Request) -> str | None:
+    """The agent that says so, as it was called when it claimed; None for agents that do not tell."""
+    name = req.get_param("claimed_by")
+    return _short(name, MOST_NAME) if name else None
 
 
 def _told(job: Job) -> dict[str, Any]:
@@ -96,25 +136,6 @@ def _told(job: Job) -> dict[str, Any]:
     for medium in said["media"]:
         medium["stream_url"] = urls.stream(said["media_project"], medium["relative_path"], said["source"])
     return said
-
-
-def _complete(queue: Queue, job_id: str, req: falcon.Request) -> Job:
-    return queue.complete(job_id, resolve.clips(_said(req)))
-
-
-def _fail(queue: Queue, job_id: str, req: falcon.Request) -> Job:
-    """The reason comes in the query, in the body, or not at all: agents differ."""
-    said = _said(req)
-    error = req.get_param("error") or _reason(said) or NO_REASON
-    return queue.fail(job_id, _short(error, MOST_ERROR), resolve.clips(said), req.get_param("claimed_by") or None)
-
-
-def _heartbeat(queue: Queue, job_id: str, req: falcon.Request) -> Job:
-    return queue.heartbeat(job_id, req.get_param("claimed_by") or None)
-
-
-def _cancel(queue: Queue, job_id: str, req: falcon.Request) -> Job:
-    return queue.cancel(job_id)
 
 
 def _said(req: falcon.Request) -> Any:
@@ -126,7 +147,7 @@ def _said(req: falcon.Request) -> Any:
             raise ApiError(413, f"the body is larger than {body.JSON_BYTES} bytes")
     try:
         return msgspec.json.decode(held)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -155,8 +176,8 @@ def routes(desk: Desk) -> Routes:
         ("/api/resolve/jobs", All(desk)),
         ("/api/resolve/jobs/next", Next(desk)),
         (one, One(desk)),
-        (f"{one}/complete", Say(desk, _complete)),
-        (f"{one}/fail", Say(desk, _fail)),
-        (f"{one}/heartbeat", Say(desk, _heartbeat)),
-        (f"{one}/cancel", Say(desk, _cancel)),
+        (f"{one}/complete", Complete(desk)),
+        (f"{one}/fail", Fail(desk)),
+        (f"{one}/heartbeat", Heartbeat(desk)),
+        (f"{one}/cancel", Cancel(desk)),
     )

@@ -176,6 +176,10 @@ def test_what_no_job_can_say_is_refused(client: falcon.testing.TestClient, statu
     assert claim(client) == []
 
 
+def test_a_body_nested_without_end_is_refused(client: falcon.testing.TestClient) -> None:
+    assert client.simulate_post("/api/resolve/open", body="[" * 100_000).status_code == 422
+
+
 def test_an_unknown_source_is_a_bad_request(ask: Ask) -> None:
     assert ask(query="source=nas").status_code == 400
 
@@ -198,6 +202,7 @@ def test_a_limit_below_one_yields_one_and_no_number_is_422(client: falcon.testin
         ({}, resolve.NO_REASON),
         ({"body": "{broken"}, resolve.NO_REASON),
         ({"json": [1]}, resolve.NO_REASON),
+        ({"body": "[" * 100_000}, resolve.NO_REASON),
         ({"query_string": "error=", "json": {"error": "from the body"}}, "from the body"),
     ],
 )
