@@ -75,9 +75,14 @@ class Libraries(Mapping[str, Library]):
             raise KeyError(name) from None
 
     def __iter__(self) -> Iterator[str]:
-        """Names of the sources that can be used now. SourcesUnreadable when nobody can tell."""
+        """Names of the sources that can be used now; the primary one alone when the registry cannot be read."""
         yield PRIMARY
-        for source in self._others():
+        try:
+            others = self._others()
+        except SourceProblem as error:
+            log.warning("only the primary source is listed: %s", error)
+            return
+        for source in others:
             if self._try(source) is not None:
                 yield source.name
 

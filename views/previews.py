@@ -27,12 +27,12 @@ class Previews:
             _, entries = library.listing(f"{project}/{THUMBNAILS}")
         except NameNotFound:
             entries = []
-        self._names = {entry.name for entry in entries if not entry.is_folder}
+        names = {entry.name for entry in entries if not entry.is_folder}
+        self._by_sum = {name.partition(".")[0]: name for suffix in SUFFIXES[::-1] for name in names if name.endswith(suffix)}
 
     def of(self, sha256: str) -> str | None:
         """Path inside the project of the preview of this content; None when there is none."""
-        found = (f"{sha256}{suffix}" for suffix in SUFFIXES if f"{sha256}{suffix}" in self._names)
-        name = next(found, None)
+        name = self._by_sum.get(sha256)
         return name and f"{THUMBNAILS}/{name}"
 
     def keep(self, sha256: str, suffix: str, picture: bytes) -> str:

@@ -1,9 +1,15 @@
-"""Cross-origin access for the origins of the settings only, `*` for any (contract §1.2): wrapped around API and media alike."""
+"""Cross-origin access for the origins of the settings only, `*` for any (contract §1.2): wrapped around API and media alike.
+
+Pages of other sites may send simple requests without asking; those that could change something are refused
+(durability reference §8).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -14,6 +20,7 @@ EXPOSED = ", ".join((
     "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat", "Upload-Expires", "Upload-Complete",
     "Upload-Limit",
 ))  # fmt: skip
+HARMLESS = ("GET", "HEAD", "OPTIONS")
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
@@ -26,6 +33,8 @@ class Cors:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         origin = environ.get("HTTP_ORIGIN", "")
         if not origin or not self._origins & {"*", origin}:
+            if environ["REQUEST_METHOD"] not in HARMLESS and _is_foreign(origin, environ):
+                return _refused(start_response)
             return self._inner(environ, start_response)
         mine = [
             ("Access-Control-Allow-Origin", "*" if "*" in self._origins else origin),
@@ -40,6 +49,20 @@ class Cors:
             return start_response(status, [*headers, *mine], exc_info)
 
         return self._inner(environ, started)
+
+
+def _is_foreign(origin: str, environ: WSGIEnvironment) -> bool:
+    """Did a page of another site send this? Browsers say so; programs send no Origin at all."""
+    if not origin:
+        return bool(environ.get("HTTP_SEC_FETCH_SITE") == "cross-site")
+    return bool(origin.partition("://")[2].lower() != environ.get("HTTP_HOST", "").lower())
+
+
+def _refused(start_response: StartResponse) -> Iterable[bytes]:
+    sentence = "pages of other sites may change nothing here, unless cors_origins names them"
+    body = msgspec.json.encode({"detail": sentence, "message": sentence})
+    start_response("403 Forbidden", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _preflight(environ: WSGIEnvironment) -> list[tuple[str, str]]:

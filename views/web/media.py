@@ -60,27 +60,24 @@ class MediaList:
         source = req.get_param("source") or PRIMARY
         library, found = self._desk.project(project, source)
         told, previews = index(library, found.name), Previews(library, found.name)
-        files = sorted(told["files"], key=lambda item: item["relative_path"])
+        files, links = sorted(told["files"], key=lambda item: item["relative_path"]), urls.Links(found.name, source)
         resp.media = {
             "project": found.name,
             "source": source,
-            "media": [with_urls(item, found.name, source, previews) for item in files],
+            "media": [with_urls(item, links, previews) for item in files],
             "counts": told["counts"],
             "instructions": "stream_url plays in place, download_url saves the file.",
         }
 
 
-def with_urls(item: dict[str, Any], project: str, source: str, previews: Previews) -> dict[str, Any]:
+def with_urls(item: dict[str, Any], links: urls.Links, previews: Previews) -> dict[str, Any]:
     """An entry of the index with where it can be had; `thumb_url` only when there is a preview."""
     path, preview = item["relative_path"], previews.of(item["sha256"])
-    told = {
-        **item,
-        "kind": media.kind_of(path),
-        "asset_id": f"sha256:{item['sha256']}",
-        "stream_url": urls.stream(project, path, source),
-        "download_url": urls.download(project, path, source),
-    }
-    return {**told, "thumb_url": urls.stream(project, preview, source)} if preview else told
+    item["kind"], item["asset_id"] = media.kind_of(path), f"sha256:{item['sha256']}"
+    item["stream_url"], item["download_url"] = links.both(path)
+    if preview:
+        item["thumb_url"], _ = links.both(preview)
+    return item
 
 
 class Shelf:

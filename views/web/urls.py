@@ -16,6 +16,18 @@ def project(name: str, source: str, rest: str = "") -> str:
     return f"/api/projects/{escape(name)}{rest}?source={escape(source)}"
 
 
+class Links:
+    """URLs of many files of one project: what they share is escaped once."""
+
+    def __init__(self, name: str, source: str) -> None:
+        self._media, self._source = f"/media/{escape(name)}/", f"?source={escape(source)}"
+
+    def both(self, path: str) -> tuple[str, str]:
+        """Where a file is streamed from, and where it is saved from."""
+        tail = escape(path) + self._source
+        return self._media + tail, f"{self._media}download/{tail}"
+
+
 def stream(name: str, path: str, source: str) -> str:
     return f"/media/{escape(name)}/{escape(path)}?source={escape(source)}"
 

@@ -98,6 +98,15 @@ def test_pages_of_allowed_origins_only_may_read(server: Server) -> None:
     assert asked.status == 204 and "POST" in asked.headers["access-control-allow-methods"]
 
 
+def test_pages_of_other_sites_change_nothing(server: Server) -> None:
+    own, body = f"http://127.0.0.1:{server.port}", {"name": "Evil"}
+    for headers, status in (
+        ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Origin": own}, 201), ({"Origin": "http://studio.local:8790"}, 201), ({"Sec_Fetch_Site": "same-origin"}, 201),
+    ):  # fmt: skip
+        assert server.post("/api/projects", body, **headers).status == status, headers
+
+
 def test_webdav_and_its_parent_are_still_there(server: Server) -> None:
     assert server.ask("PROPFIND", "/dav/", Depth="0").status == 207
     assert server.ask("PROPFIND", "/", Depth="0").status == 207
