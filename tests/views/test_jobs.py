@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.faulty import QuickSystem
+from tests.faulty import FaultySystem, QuickSystem
 from views import jobs
 from views.errors import JobContrary, JobProblem, JobUnknown
 from views.jobs import ATTEMPTS, Queue
@@ -372,3 +373,36 @@ class Agents(RuleBasedStateMachine):
 
 TestAgents = Agents.TestCase
 TestAgents.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize("act", ["submit", "claim", "complete", "cancel"])
+def test_the_end_of_the_process_at_any_act_leaves_a_job_before_or_after_it(tmp_path: Path, act: str) -> None:
+    acts: dict[str, Callable[[Queue, str], object]] = {
+        "submit": lambda queue, id: queue.submit("cut", {}),
+        "claim": lambda queue, id: queue.claim("cut", 1, "b"),
+        "complete": lambda queue, id: queue.complete(id),
+        "cancel": lambda queue, id: queue.cancel(id),
+    }
+    for at in range(1, 30):
+        root, system = tmp_path / str(at), FaultySystem()
+        library = Library(root, system)
+        id, _waiting = submit(library.jobs, 2)
+        claim(library.jobs)
+        before = library.jobs.list("cut")
+        system.arm(at)
+        try:
+            acts[act](library.jobs, id)
+        except BaseException:
+            pass  # nobody was answered
+        struck = system.struck
+        system.dead = False
+        system.disarm()
+        after = library.jobs.list("cut")
+        library.store._give_up()
+        with closing(Library(root, QuickSystem())) as again:
+            found = again.jobs.list("cut")
+            assert [job.status for job in found] in ([job.status for job in before], [job.status for job in after])
+            if not struck:
+                assert found == after != before
+                return
+    raise AssertionError("it never ends")
