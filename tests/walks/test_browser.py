@@ -270,6 +270,27 @@ def test_a_job_for_resolve_is_queued_shown_and_cancelled(visit: Visit, card: Pat
     expect(job.get_by_role("button")).to_have_count(0)
 
 
+def test_a_long_project_is_drawn_as_one_scrolls_and_found_by_name(visit: Visit, server: DavServer) -> None:
+    name = visit.create("Long")
+    for number in range(250):
+        assert server.ask("PUT", f"{name}/ingest/originals/take {number:03}.mov", body=b"%d" % number).status == 201
+    visit.page.reload()
+    expect(visit.page.locator("#count")).to_contain_text("250 clips")
+    expect(visit.page.locator("#reel li")).to_have_count(100)
+    for _ in range(2):
+        visit.page.keyboard.press("End")
+        visit.page.wait_for_timeout(300)
+    expect(visit.page.locator("#reel li")).to_have_count(250)
+    visit.page.get_by_label("Find by name").fill("TAKE 24")
+    expect(visit.page.locator("#reel li")).to_have_count(10)
+    visit.page.get_by_role("button", name="Select all").click()
+    expect(visit.page.locator("#howmany")).to_have_text("10 selected")
+    visit.page.keyboard.press("Escape")
+    expect(visit.page.locator("#picked")).to_be_hidden()
+    visit.page.get_by_label("Find by name").fill("nothing like it")
+    expect(visit.page.get_by_text("No clip has this in its name.")).to_be_visible()
+
+
 def test_what_the_server_refuses_is_told_in_its_own_words(browser: Browser, server: DavServer, card: Path) -> None:
     with visiting(browser, server) as visit:
         name = visit.create("Gone")

@@ -144,6 +144,7 @@ def _welcome(desk: Desk, root: Path, urls: list[str]) -> None:
     else:
         desk.say("Only this computer can connect; with --open everybody on the network can, without a password.")
     desk.say()
+    desk.say(f"  Browser   {url.removesuffix('dav/')}")
     desk.say(f"  Mac       Finder, Go, Connect to Server: {url}")
     desk.say(f"  Windows   net use F: {url}")
     desk.say(f"  Linux     gio mount {gvfs}://{rest}")

@@ -120,7 +120,7 @@ class Page:
             if problem is None:
                 raise
             resp.status, text = problem
-            self.send(resp, "problem.html", here="", title="Not to be had", text=text)
+            self.send(resp, "problem.html", here="", title="Not found" if resp.status == 404 else "Not available", text=text)
 
     on_head = on_get
 

@@ -46,10 +46,16 @@ export class Player {
   medium(item) {
     const kind = kindOf(item), src = item.stream_url;
     const onerror = (event) => event.currentTarget.replaceWith(this.cannot(item));
-    if (kind === "video") return el("video", { controls: true, autoplay: true, playsinline: true, preload: "metadata", src, onerror });
+    const blind = (event) => this.blind(event, item);
+    if (kind === "video") return el("video", { controls: true, autoplay: true, playsinline: true, preload: "metadata", src, onerror, onloadedmetadata: blind });
     if (kind === "audio") return el("audio", { controls: true, autoplay: true, preload: "metadata", src, onerror });
     if (kind === "image") return el("img", { alt: nameOf(item), src: drawable(item) ? src : item.thumb_url ?? src, onerror });
     return this.cannot(item);
+  }
+
+  // Without the codec of the picture some browsers play the sound alone and call that no error.
+  blind(event, item) {
+    if (!event.currentTarget.videoWidth) $("#about").textContent = `This browser has no picture for ${nameOf(item)}, only its sound. Download it to see it.`;
   }
 
   cannot(item) {

@@ -4,7 +4,8 @@ import { post, route } from "./api.js";
 import { drawable, el } from "./words.js";
 
 const STILL_BYTES = 6_000_000; // a larger still costs more than it shows
-const WIDTH = 480, WITHIN_MS = 10_000, AT_S = 1;
+const WIDTH = 480, WITHIN_MS = 10_000, AT_S = 1, LATE = "late";
+let patience = 3; // browsers that save power load nothing before somebody plays it
 const wanted = new Map(); // element → item: clips in sight without a picture
 const tried = new Map(); // content → picture made here, or null where none could be
 let working = false;
@@ -29,9 +30,9 @@ const inSight = new IntersectionObserver((seen) => {
 });
 
 async function work() {
-  if (working) return;
+  if (working || patience <= 0) return;
   working = true;
-  for (let next; (next = [...wanted].find(([image]) => image.dataset.near && image.isConnected));) await make(...next);
+  for (let next; (next = [...wanted].find(([image]) => image.dataset.near && image.isConnected)) && patience > 0;) await make(...next);
   for (const image of wanted.keys()) if (!image.isConnected) wanted.delete(image);
   working = false;
 }
@@ -39,13 +40,18 @@ async function work() {
 async function make(image, item) {
   wanted.delete(image);
   inSight.unobserve(image);
-  const data = tried.get(item.sha256) ?? await frame(item.stream_url).catch(() => null);
+  const data = tried.get(item.sha256) ?? await frame(item.stream_url).catch(hurt);
   tried.set(item.sha256, data);
   image.hidden = !data;
   if (!data) return;
   image.src = data;
   const { project, source } = document.querySelector("main").dataset;
   await post(route(project, source, "/media/thumbnail"), { relative_path: item.relative_path, data_url: data }).catch(() => null);
+}
+
+function hurt(why) {
+  if (why === LATE) patience -= 1;
+  return null;
 }
 
 async function frame(url) {
@@ -81,6 +87,6 @@ function event(video, name) {
   return new Promise((done, fail) => {
     video.addEventListener(name, done, { once: true });
     video.addEventListener("error", fail, { once: true });
-    setTimeout(fail, WITHIN_MS);
+    setTimeout(fail, WITHIN_MS, LATE);
   });
 }

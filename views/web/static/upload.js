@@ -1,7 +1,7 @@
 // Sending files, a few at a time, each with its own progress. XMLHttpRequest, because fetch cannot tell how much has left.
 
 import { reason } from "./api.js";
-import { $, el, size } from "./words.js";
+import { $, el, many, say, size } from "./words.js";
 
 const AT_ONCE = 3;
 
@@ -25,6 +25,7 @@ export class Uploads {
       this.queue(row);
     }
     this.place.hidden = false;
+    if (files.length) say(`Sending ${many(files.length, "file")}.`);
     this.next();
   }
 
