@@ -27,7 +27,7 @@ IN_ONLYDIR, IN_DONT_FOLLOW, IN_ISDIR = 0x1000000, 0x2000000, 0x40000000
 CHANGES = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE
 EVENT = struct.Struct("iIII")
 READ_BYTES = 1 << 18
-GATHER_S, MOST_S = 0.05, 0.2  # after a change, until nothing comes or so long; many changes of one name are then one
+GATHER_S, MOST_S = 0.05, 0.2  # after a change, until nothing comes any more, at most so long; many changes of a name are one
 PASSING = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG}
 
 Tell = Callable[[set[str], set[str]], None]
@@ -159,15 +159,15 @@ class Inotify:
     # what changed
 
     def _gathered(self) -> Iterator[tuple[int, int, str]]:
-        """Events (folder, mask, name) as long as they keep coming."""
+        """Events (folder, mask, name) as long as they keep coming; looked for now and then, not each as it comes."""
         until = time.monotonic() + MOST_S
-        while True:
-            data, at = self._read(), 0
+        while data := self._read():
+            at = 0
             while at < len(data):
                 folder, mask, _, size = EVENT.unpack_from(data, at)
                 at += EVENT.size + size
                 yield folder, mask, os.fsdecode(data[at - size : at].rstrip(b"\0"))
-            if time.monotonic() > until or not select.select([self._fd], [], [], GATHER_S)[0]:
+            if time.monotonic() > until or self._stop.wait(GATHER_S):
                 return
 
     def _read(self) -> bytes:
@@ -184,11 +184,11 @@ class Inotify:
             elif mask & IN_IGNORED:
                 self._gone(folder)
             elif folder in self._above and name:
+                path = os.path.join(self._path(folder), name)
+                if path not in paths and concerns_us(path):
+                    paths.add(path)
                 if mask & IN_ISDIR:
                     self._take_folder(folder, mask, name, whole, away)
-                path = os.path.join(self._path(folder), name)
-                if concerns_us(path):
-                    paths.add(path)
         for folder in away:
             if folder not in self._above:
                 self._forget(folder)

@@ -144,9 +144,8 @@ class Scanner:
         with self._store.index.read() as txn:
             nearest: dict[str, tuple[str, str]] = {}
             for path in paths:
-                if not _is_nobodys(path):
-                    folder, name = self._nearest(txn, path, nearest)
-                    by_folder.setdefault(folder, set()).add(name)
+                folder, name = self._nearest(txn, path, nearest)
+                by_folder.setdefault(folder, set()).add(name)
         for folder, names in sorted(by_folder.items()):
             self._enter(folder, names, deep=False)
         return self._matched()
@@ -466,14 +465,6 @@ def _keyed(names: Iterable[str], rows: dict[bytes, _Row]) -> Iterator[tuple[byte
     for name in names:
         row = rows.get(key := naming.key(name))
         yield key, row is None or row.entry.name != name, name
-
-
-def _is_nobodys(path: str) -> bool:
-    """Can a change of this name never matter? Junk, what filmcan writes itself, foreign folders at the top."""
-    top, *inner = path.split("/")
-    if inner and not naming.is_project_name(top):
-        return True
-    return (bool(inner) and naming.is_generated(inner[0])) or any(map(naming.is_junk, (top, *inner)))
 
 
 def _printable(path: str) -> str:
