@@ -261,13 +261,26 @@ class _Worker:
         if self._store.is_being_written(old):
             raise FileBusy(step.path)
         verdict = self._store.examine(old, self._took(step.path))
-        if verdict is None:  # somebody read it before we could look: it is in quarantine, and lies here still
-            self._adopt(step.path)
-            self.report.edited.append(step.path)
+        if verdict is None:
+            self._adopt_set_aside(step.path, old)
         elif verdict.good:
             self._store.commit(lambda acts: self._store.seal_again(acts, old, verdict))
         else:
             self.report.edited += self._store.commit(lambda acts: self._by_hand.accept_edit(acts, old, verdict))
+
+    def _adopt_set_aside(self, path: str, old: Digest) -> None:
+        """Somebody read the blob before we could look: it lies in quarantine, and still under all its names."""
+        digest = self._adopt(path).entry.digest
+        self.report.edited.append(path)
+        row = self._store.blob(digest) if digest is not None else None
+        if digest is None or row is None:
+            return
+        for other in self._library.paths_of(old):
+            try:
+                self._store.commit(lambda acts, other=other: self._by_hand.adopt_link(acts, other, digest, row.seal))  # type: ignore[misc]
+                self.report.edited.append(other)
+            except FileBusy:
+                self.report.busy.append(other)  # not a name of this file, or no more
 
     def _relocate(self, step: Relocation) -> None:
         folders = step.to.split("/")[:-1]

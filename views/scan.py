@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 from cas.digest import Digest
 from cas.index import ReadTxn
@@ -24,6 +25,7 @@ from views.library import Library
 from views.tree import Tree
 
 LEFT_ALONE = ("exports", "ingest/proxies", "ingest/thumbnails")  # relative to a project; settings add to them
+TOO_MANY = 50  # files of one content and name; looking at all of them for each folder would cost their square
 MOST_FOLDERS = 100  # deep; each is an open descriptor and a few frames of the stack while it is looked through
 
 
@@ -287,7 +289,7 @@ class Scanner:
         if seal == row.seal and not self._lost_its_blob(row.entry, stat):
             return
         if seal != row.seal and row.seal is not None and seal.inode == row.seal.inode and row.entry.own is None:
-            self.seen.differences.append(Edited(path, row.entry, changed_ns(stat)))
+            self.seen.differences.append(Edited(path, row.entry, stat.st_mtime_ns))  # setting it aside changes the other time
             return
         digest = self._digest_of_link(seal, stat) if seal != row.seal else None
         self.seen.differences.append(NewFile(path, seal, changed_ns(stat), row.entry, digest))
@@ -358,7 +360,7 @@ class _Match:
         self._gone = [d for d in differences if isinstance(d, Gone)]
         self._new = {d.path: d for d in differences if isinstance(d, NewFile) and d.over is None}
         self._folders = {d.path for d in differences if isinstance(d, NewProject | NewFolder)}
-        self._by_content: dict[tuple[bytes, str], list[str]] = {}
+        self._by_content: dict[tuple[bytes, str], dict[str, None]] = {}
         self._settled: set[str] = set()  # paths of new things that a rename explains
         self._followed: set[str] = set()  # paths of rows whose files were found again
         self._renamed: list[Difference] = []
@@ -367,7 +369,7 @@ class _Match:
         """The differences, with renames instead of what they explain."""
         for new in self._new.values():
             if new.digest is not None:
-                self._by_content.setdefault((new.digest.raw, new.path.rpartition("/")[2]), []).append(new.path)
+                self._by_content.setdefault(_content(new.path, new.digest.raw), {})[new.path] = None
         left = []
         while self._gone:
             gone = self._gone.pop()
@@ -378,12 +380,17 @@ class _Match:
         return [*kept, *(gone for gone in left if gone.path not in self._followed), *self._renamed]
 
     def _folder_moved(self, gone: Gone) -> bool:
-        """A folder is followed to the new one that holds at least half of its files, under the same names."""
+        """A folder is followed to the new one that holds at least half of its files, under the same names.
+
+        Files that lie in very many folders (a licence, a note) say nothing, as long as there are others.
+        """
         members = self._members(gone.entry)
-        files = [(inner, entry) for inner, entry in members if entry.size_bytes]
+        by_content = self._by_content
+        files = {inner: by_content.get(_content(inner, entry.raw_digest), {}) for inner, entry in members if entry.size_bytes}
+        files = {inner: alike for inner, alike in files.items() if len(alike) <= TOO_MANY} or files
         votes: Counter[str] = Counter()
-        for inner, entry in files:
-            for path in self._by_content.get((entry.raw_digest, inner.rpartition("/")[2]), ()):
+        for inner, alike in files.items():
+            for path in islice(alike, TOO_MANY):
                 if path.endswith(inner) and path[: -len(inner)] in self._folders:
                     votes[path[: -len(inner)]] += 1
         to, count = max(sorted(votes.items()), key=lambda item: item[1], default=("", 0))
@@ -422,6 +429,7 @@ class _Match:
                 if new.seal == entry.own or (new.digest is not None and new.digest.raw == entry.raw_digest):
                     self._settled.add(path)
                     del self._new[path]
+                    self._by_content.get(_content(path, entry.raw_digest), {}).pop(path, None)
             else:
                 away = f"{inner}/"
                 self._gone.append(Gone(path, entry))
@@ -454,6 +462,11 @@ class _Match:
             for inner, entry in self._members(difference.entry):
                 if not entry.is_folder:
                     yield difference.path + inner, entry
+
+
+def _content(path: str, raw_digest: bytes) -> tuple[bytes, str]:
+    """What a file and its like have in common wherever they lie: content and name."""
+    return raw_digest, path.rpartition("/")[2]
 
 
 def _join(folder: str, name: str) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from unicodedata import normalize
@@ -11,12 +14,14 @@ from unicodedata import normalize
 import pytest
 
 from cas.digest import sums_of
+from cas.errors import BlobDamaged
 from cas.verify import verify
 from tests.state import check_replay, put, read
 from tests.views.by_hand import FILM, ORIGINALS, CountingSystem, check_settled, edit, lines, reindex, save, touch, write
 from views.entry import Kind
 from views.library import Library
-from views.reindex import Relocation, Report, apply, plan
+from views.reindex import Relocation, Report, apply, plan, plan_of
+from views.scan import Scanner
 
 NFC, NFD = normalize("NFC", "é.mov"), normalize("NFD", "é.mov")
 
@@ -428,9 +433,11 @@ def test_an_edit_that_a_reader_saw_first_is_not_lost(library: Library) -> None:
     for path in (f"{FILM}/a.mov", f"{FILM}/b.mov"):
         put(library, path, b"film")
     edit(library.root / FILM / "a.mov", b"FILM")
-    with pytest.raises(Exception, match="changed on disk"):
+    with pytest.raises(BlobDamaged):
         library.open(f"{FILM}/a.mov")
-    reindex(library)
+    heard = Scanner(library).names([f"{FILM}/b.mov"])
+    assert sorted(apply(library, plan_of(library, heard)).edited) == [f"{FILM}/a.mov", f"{FILM}/b.mov"]
+    check_settled(library)
     assert read(library, f"{FILM}/a.mov") == read(library, f"{FILM}/b.mov") == b"FILM"
     assert findings(library) == [("missing", sums_of(b"film").digest.hex)]
 
@@ -561,3 +568,45 @@ def test_a_dry_run_tells_what_would_be_done(library: Library) -> None:
     found = plan(library, relocate=True)
     assert found.lines() == [f"adopt      {FILM}/a.mov", f"relocate   {FILM}/a.mov → {ORIGINALS}/a.mov"]
     assert isinstance(found.steps[1], Relocation) and library.find(f"{FILM}/a.mov") is None
+
+
+# many
+
+
+def test_folders_that_all_hold_the_same_file_are_told_apart_by_the_others(library: Library) -> None:
+    for number in range(120):
+        library.make_folder(f"{FILM}/{number}")
+        put(library, f"{FILM}/{number}/licence", b"the same everywhere")
+        put(library, f"{FILM}/{number}/a.mov", b"film %d" % number)
+    ids = {number: library.entry(f"{FILM}/{number}").id for number in range(120)}
+    for number in range(120):
+        (library.root / FILM / f"{number}").rename(library.root / FILM / f"to-{number}")
+    assert len(reindex(library).renamed) == 120
+    assert {number: library.entry(f"{FILM}/to-{number}").id for number in range(120)} == ids
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_files_are_taken_in_behind_and_never_read_again(library: Library, system: CountingSystem) -> None:
+    """The tree is served meanwhile: a listing waits for no commit and no reading. Memory is that of the names once."""
+    for folder in range(100):
+        at = library.root / ORIGINALS / f"{folder:02}"
+        at.mkdir()
+        for number in range(1000):
+            (at / f"{number}.mov").write_bytes(b"film %d %d" % (folder, number))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    worker = threading.Thread(target=lambda: apply(library, plan(library)))
+    worker.start()
+    waits_s = []
+    while worker.is_alive():
+        begun = time.perf_counter()
+        _, children = library.listing(ORIGINALS)
+        waits_s.append(time.perf_counter() - begun)
+        worker.join(0.05)
+    grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
+    waits_s.sort()
+    print(f"{len(waits_s)} listings, half of them within {waits_s[len(waits_s) // 2]:.4f} s, the longest {waits_s[-1]:.4f} s")
+    print(f"{grown_mib} MiB more at most")
+    assert len(children) == 100 and grown_mib < 200
+    system.read_bytes = 0
+    assert apply(library, plan(library)) == Report() and system.read_bytes == 0
+    assert len(list(library.walk(ORIGINALS))) == 100_100
