@@ -99,11 +99,25 @@ def make_server(libraries: Libraries, settings: Settings) -> Server:
 
 def rooms() -> Sequence[Room]:
     """Every room of the API. Imported here, because most commands need none of them."""
-    from views.web import health, media, needed, pages, projects, registry, reindex, resolve, resumable, sources, upload, works
+    from views.web import (
+        health,
+        media,
+        needed,
+        pages,
+        projects,
+        registry,
+        reindex,
+        resolve,
+        resumable,
+        sources,
+        upload,
+        workflow,
+        works,
+    )  # fmt: skip
 
     return (
         health.routes, projects.routes, upload.routes, media.routes, reindex.routes, sources.routes, works.routes,
-        registry.routes, needed.routes, resolve.routes, resumable.routes, pages.routes,
+        registry.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
     )  # fmt: skip
 
 

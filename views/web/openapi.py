@@ -52,6 +52,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/api/sources", "post"): _json(
         ["name", "root"], name=TEXT, root=TEXT, type={"enum": ["local", "smb", "nfs"]}, enabled={"type": "boolean"}
     ),
+    ("/cli", "post"): _json(action=TEXT, workflow={"type": "array", "items": {"type": "object"}}),
     ("/api/registry/resolve", "post"): _json(asset_ids=PATHS, fallback_paths={"type": "object"}),
     ("/api/resolve/open", "post"): _json(
         ["project", "media_rel_paths"], project=TEXT, new_project_name=MAYBE, media_rel_paths=PATHS, mode=TEXT
