@@ -61,13 +61,13 @@ class Reels:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[int, list[Reel]]] = {}
+        self._known: dict[str, tuple[tuple[Library, int], list[Reel]]] = {}
 
     def of(self, source: str, library: Library) -> list[Reel]:
-        seq = _applied(library)
+        state = (library, _applied(library))
         known = self._known.get(source)
-        if known is None or known[0] != seq:
-            known = (seq, [_reel(library, source, project) for project in library.projects()])
+        if known is None or known[0] != state:
+            known = (state, [_reel(library, source, project) for project in library.projects()])
             self._known[source] = known
         return known[1]
 

@@ -142,8 +142,13 @@ export function takeDrops(veil, take) {
   on("dragover", () => { depth = Math.max(1, depth); });
   on("drop", async (event) => {
     depth = 0;
+    const files = [...event.dataTransfer.files]; // both lists are gone after the first wait
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    take(entries.length ? (await Promise.all(entries.map(filesOf))).flat() : [...event.dataTransfer.files]);
+    try {
+      take(entries.length ? (await Promise.all(entries.map(filesOf))).flat() : files);
+    } catch {
+      say("What was dropped cannot be read.");
+    }
   });
 }
 
