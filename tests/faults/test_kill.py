@@ -6,6 +6,7 @@ FILMCAN_KILLS sets how many moments (default 20; `make faults` takes many more),
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import random
 import signal
@@ -37,12 +38,32 @@ class Client:
     chance: random.Random
     known: dict[str, bytes] = field(default_factory=dict)
     asking: dict[str, bytes | None] | None = None  # names the request in flight may have changed, and to what
+    uploaded: dict[str, bytes] = field(default_factory=dict)  # path in the project, as the API answered it
+    sending: bytes | None = None  # what is being uploaded through the API
 
     def run(self, port: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        while self._one(connection):
+        while self._one(connection) and self._upload(connection):
             pass
         connection.close()
+
+    def _upload(self, connection: http.client.HTTPConnection) -> bool:
+        """As a Shortcut sends it, now and then; the answer tells the path."""
+        if self.chance.random() < 0.7:
+            return True
+        self.sending = self.chance.randbytes(self.chance.choice([900, 70_000, 2_000_000]))
+        form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="up.mov"\r\n\r\n' + self.sending + b"\r\n--x--\r\n"
+        try:
+            headers = {"Content-Type": "multipart/form-data; boundary=x"}
+            connection.request("POST", f"/api/projects/{self.folder}/upload", form, headers)
+            answer = connection.getresponse()
+            said = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return False
+        assert (answer.status, said["status"]) == (200, "stored"), said
+        self.uploaded[said["path"]] = self.sending
+        self.sending = None
+        return True
 
     def _one(self, connection: http.client.HTTPConnection) -> bool:
         act = self.chance.choice(["PUT", "PUT", "PUT", "PUT", "MOVE", "COPY", "DELETE"] if self.known else ["PUT"])
@@ -89,7 +110,18 @@ class Client:
             if data is not None:
                 done[name] = data
         assert there in (self.known, done), f"{self.folder}: {self._differences(there, done)}"
+        self._settle_uploads(library)
         self.known, self.asking = there, None
+
+    def _settle_uploads(self, library: Library) -> None:
+        """Everything the API answered `stored` for is there; beside it at most the one in flight, whole."""
+        below = f"{self.folder}/ingest/originals"
+        there = {path.partition("/")[2]: _bytes(library, path) for path, entry in library.walk(below) if not entry.is_folder}
+        missing = {path for path, data in self.uploaded.items() if there.get(path) != data}
+        assert not missing, f"{self.folder}: acknowledged uploads are gone: {missing}"
+        more = [data for path, data in there.items() if path not in self.uploaded]
+        assert more in ([], [self.sending]), f"{self.folder}: {len(more)} files nobody was answered for"
+        self.uploaded, self.sending = there, None
 
     def _differences(self, there: dict[str, bytes], done: dict[str, bytes]) -> list[str]:
         names = sorted({*there, *self.known, *done})
@@ -160,18 +192,32 @@ def _check(root: Path, clients: list[Client]) -> int:
     library = Library(root)
     try:
         in_flight = {f"{client.folder}/{name}" for client in clients for name in client.asking or {}}
+        sending = tuple(f"{client.folder}/ingest/originals/up" for client in clients if client.sending is not None)
         found = plan(library)
         unexpected = [line for step, line in zip(found.steps, found.lines(), strict=True) if step.path not in in_flight
-                      and getattr(step, "to", "") not in in_flight]  # fmt: skip
+                      and getattr(step, "to", "") not in in_flight and not step.path.startswith(sending or "/")]  # fmt: skip
         assert not unexpected, f"index and folders differ beyond the requests in flight: {unexpected}"
         apply(library, found)
         assert not plan(library).steps, "a second reindex finds nothing"
         assert not list((root / ".filmcan/incoming").iterdir()), "incoming is empty"
         for client in clients:
             client.settle(library)
-        return sum(len(client.known) for client in clients)
+        _check_manifests(root, clients)
+        return sum(len(client.known) + len(client.uploaded) for client in clients)
     finally:
         library.close()
+
+
+def _check_manifests(root: Path, clients: list[Client]) -> None:
+    """What followers wrote is whole JSON whenever they were killed; a last line may be torn, and is cut at the next start."""
+    for client in clients:
+        index = root / client.folder / "index.json"
+        if index.exists():
+            json.loads(index.read_text())
+        for name in ("files.jsonl", "events.jsonl"):
+            lines = root / client.folder / "_manifest" / name
+            for line in lines.read_text().split("\n")[:-1] if lines.exists() else ():
+                json.loads(line)
 
 
 def _check_blobs(root: Path) -> None:
