@@ -321,3 +321,22 @@ def test_on_a_phone_nothing_scrolls_sideways_and_fingers_find_everything(browser
             visit.page.get_by_role("button", name="Open DSC_0042.JPG").tap()
             assert visit.page.evaluate(WIDER) == 0
             assert not visit.wrong
+
+
+def test_a_second_source_is_chosen_filled_and_switched_off(visit: Visit, server: DavServer, card: Path, tmp_path: Path) -> None:
+    said = visit.page.request.post(f"{visit.base}/api/sources", data={"name": "nas", "root": str(tmp_path)})
+    assert said.status == 201, said.text()
+    visit.go("/")
+    visit.page.get_by_label("Name of the new project").fill("Elsewhere")
+    visit.page.get_by_label("Where it lies").select_option("nas")
+    visit.page.get_by_role("button", name="Create").click()
+    visit.page.wait_for_url("**/projects/P1-Elsewhere?source=nas")
+    visit.upload(card / "DSC_0042.JPG")
+    assert (tmp_path / "P1-Elsewhere/ingest/originals/DSC_0042.JPG").is_file()
+    visit.pick("DSC_0042.JPG")
+    visit.go("/")
+    row = visit.page.get_by_role("link", name="Elsewhere")
+    expect(row).to_contain_text("1 clip")
+    visit.page.get_by_role("button", name="Switch off").click()
+    expect(visit.page.get_by_role("button", name="Switch on")).to_be_visible()
+    expect(row).to_have_count(0)

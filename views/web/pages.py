@@ -240,6 +240,7 @@ def routes(desk: Desk) -> Routes:
     home = Home(desk)
     return (
         ("/", home),
+        ("/projects", home),
         ("/public", home),
         ("/public/index.html", home),
         ("/public/explorer.html", home),

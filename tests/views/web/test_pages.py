@@ -14,7 +14,7 @@ from views.web.pages import POLICY
 from views.web.render import render, size
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
-PAGES = ("/", "/public/", "/public/index.html", "/public/explorer.html", "/resolve", "/projects/P99-Nothing")
+PAGES = ("/", "/projects/", "/public/", "/public/index.html", "/public/explorer.html", "/resolve", "/projects/P99-Nothing")
 
 
 class Tags(HTMLParser):
