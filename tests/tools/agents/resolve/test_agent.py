@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cas.digest import sums_of
 from tests.tools.agents.resolve.conftest import Desk
-from tests.views.web.conftest import until
+from tests.views.web.conftest import serving, until
 from tools.agents.resolve import agent as agents
+from tools.agents.resolve.agent import Agent, Hands
+from tools.agents.resolve.clips import Finder
+from tools.agents.resolve.places import Places
 from tools.agents.resolve.server import Server, ServerAway
+from tools.agents.resolve.studio import Studio
 
 
 def test_clips_come_into_a_bin_of_a_project_made_for_them(desk: Desk, world: Any) -> None:
@@ -230,6 +237,31 @@ def test_an_outcome_is_told_until_the_server_is_back(desk: Desk, monkeypatch: py
     monkeypatch.setattr(desk.agent._server, "complete", away)
     desk.agent.step()
     assert desk.job(id)["status"] == "done" and desk.said.count("Waiting: it is starting") == 1
+
+
+def test_a_server_that_restarts_amid_a_job_hears_of_it_and_nothing_is_done_twice(
+    tmp_path: Path, module: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents, "PAUSE_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]  # asked for by number, a port may be had again at once
+    first = ExitStack()
+    running = first.enter_context(serving(tmp_path / "root", port=port))
+    project = running.project("Cut")
+    paths = [running.stored(project, f"{n}.mov", b"%d" % n) for n in range(2)]
+    id = running.post("/api/resolve/open", {"project": project, "media_rel_paths": paths}).json["job_id"]
+    said: list[str] = []
+    hands = Hands(lambda: Studio(module.Resolve()), lambda names, current: None, lambda paths: True, said.append)
+    agent = Agent(Server(f"http://127.0.0.1:{port}", "edit-1"), Finder(Places(), patience_s=0), hands)
+    world.before_import = first.close  # it goes when the first clip is in
+    working = threading.Thread(target=agent.step)
+    working.start()
+    until(lambda: any("does not answer" in line for line in said), 30)
+    with serving(tmp_path / "root", port=port) as again:
+        working.join(60)
+        job = again.get(f"/api/resolve/jobs/{id}").json
+        assert (job["status"], job["attempts"], len(world.imports)) == ("done", 1, 2)
+        assert again.post("/api/resolve/jobs/next").json["jobs"] == []
 
 
 def test_it_goes_on_when_the_server_was_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
