@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import falcon
@@ -92,3 +93,25 @@ def flag(req: falcon.Request, name: str, default: bool) -> bool:
     if value.lower() not in words:
         raise shape("query", name, "say true or false", value)
     return words[value.lower()]
+
+
+def count(req: falcon.Request, name: str, default: int) -> int:
+    """A number of the query, not below 0; 422 for anything else."""
+    value = req.get_param(name)
+    if value is None:
+        return default
+    if not (value.isascii() and value.isdigit() and len(value) <= 9):
+        raise shape("query", name, "a whole number is needed", value)
+    return int(value)
+
+
+def moment(req: falcon.Request, name: str) -> datetime:
+    """A moment of the query (ISO 8601; without a zone it is UTC). The end of an open interval where none is named."""
+    value = req.get_param(name)
+    if value is None:
+        return (datetime.min if name.endswith("after") else datetime.max).replace(tzinfo=UTC)
+    try:
+        found = datetime.fromisoformat(value.replace(" ", "+"))  # a plus that was not escaped
+    except ValueError:
+        raise shape("query", name, "a time such as 2026-01-31T12:00:00+00:00 is needed", value) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import falcon
@@ -24,6 +25,7 @@ from views.web.desk import Desk
 from views.web.errors import ApiError
 from views.web.projects import index
 
+QUERY_MOST = 1000
 PICTURE_BYTES = 2 << 20
 PICTURES = {  # what a picture begins with, and what its file is called
     "image/jpeg": (b"\xff\xd8\xff", ".jpg"),
@@ -68,6 +70,39 @@ class MediaList:
             "counts": told["counts"],
             "instructions": "stream_url plays in place, download_url saves the file.",
         }
+
+
+class Query:
+    """A part of the list: what arrived between two moments, in the order it arrived (contract §2.15)."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        source = req.get_param("source") or PRIMARY
+        library, found = self._desk.project(project, source)
+        after, before = body.moment(req, "created_after"), body.moment(req, "created_before")
+        offset, limit = body.count(req, "offset", 0), min(body.count(req, "limit", 100), QUERY_MOST)
+        files = [item for item in index(library, found.name)["files"] if after <= arrived(item) < before]
+        previews, links = Previews(library, found.name), urls.Links(found.name, source)
+        shown = files[offset : offset + limit]
+        more = offset + len(shown) < len(files)
+        resp.media = {
+            "project": found.name,
+            "source": source,
+            "items": [with_urls(item, links, previews) for item in shown],
+            "offset": offset,
+            "limit": limit,
+            "next_offset": offset + len(shown) if more else None,
+            "has_more": more,
+            "total": len(files),
+            "instructions": "Ask again with next_offset while has_more is true.",
+        }
+
+
+def arrived(item: dict[str, Any]) -> datetime:
+    """When an entry of the index came."""
+    return datetime.fromisoformat(item.get("uploaded_at") or item["indexed_at"])
 
 
 def with_urls(item: dict[str, Any], links: urls.Links, previews: Previews) -> dict[str, Any]:
@@ -294,6 +329,7 @@ def picture_of(data_url: str) -> tuple[bytes, str]:
 def routes(desk: Desk) -> Routes:
     return (
         ("/api/projects/{project}/media", MediaList(desk)),
+        ("/api/projects/{project}/media/query", Query(desk)),
         ("/api/projects/{project}/media/delete", Delete(desk)),
         ("/api/projects/{project}/media/move", Move(desk)),
         ("/api/projects/{project}/media/copy", Copy(desk)),

@@ -66,11 +66,15 @@ QUERIES = {
     "claimed_by": "Name of the agent.",
     "status": "Only jobs that are pending, claimed, done or failed.",
     "error": "Why it failed; a JSON body may say it instead.",
+    "created_after": "Only what arrived at this time or later (ISO 8601).",
+    "created_before": "Only what arrived before this time.",
+    "offset": "How many to leave out at the beginning.",
     "background": "true: answer 202 at once with a job that can be followed.",
 }
 ASKED = {
     "/upload": ("filename",), "/toggle": ("enabled",), "/reindex": ("background",), "/jobs/next": ("limit", "claimed_by"),
     "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
+    "/media/query": ("created_after", "created_before", "offset", "limit"),
 }  # fmt: skip
 ERROR = {
     "description": "What went wrong.",

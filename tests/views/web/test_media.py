@@ -205,3 +205,21 @@ def test_moves_that_make_no_sense_are_refused(server: Server) -> None:
     assert server.post(url, {"relative_paths": [path]}).status == 422
     assert server.post(url, {"relative_paths": [path], "target_project": name, "target_source": "none"}).status == 404
     assert server.names(name) == ["a.mov"]
+
+
+def test_a_part_of_the_list_is_told_in_the_order_of_arrival(server: Server) -> None:
+    name = server.project("Query")
+    paths = [server.stored(name, f"{letter}.mov", letter.encode()) for letter in "cabed"]
+    url, seen, offset = f"/api/projects/{name}/media/query", list[str](), 0
+    while offset is not None:
+        said = server.get(f"{url}?limit=2&offset={offset}").json
+        seen += [item["relative_path"] for item in said["items"]]
+        offset = said["next_offset"]
+    assert seen == paths and said["total"] == 5 and said["has_more"] is False
+    times = [item["uploaded_at"] for item in server.index(name)["files"]]
+    between = server.get(f"{url}?created_after={quote(times[1])}&created_before={quote(times[3])}").json
+    assert [item["relative_path"] for item in between["items"]] == paths[1:3]
+    assert server.get(f"{url}?created_after={times[4]}").json["total"] == 1, "a plus that is not escaped"
+    assert server.get(f"{url}?created_after=2000-01-01&limit=99999").json["limit"] == 1000
+    for wrong in ("limit=x", "offset=-1", "created_after=yesterday"):
+        assert server.get(f"{url}?{wrong}").status == 422
