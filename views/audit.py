@@ -208,7 +208,8 @@ class Teller:
 
     def _entry(self, event: Event, place: Place, item: Item, via: str) -> dict[str, Any]:
         path, size_bytes = join(place.inner, item.inner), item.size_bytes or 0
-        return index_entry(path, item.sha256 or "", size_bytes, event.at_ns, via)
+        arrived_ns, via = event.facts.get("arrived", (event.at_ns, via))  # adopted, with the time an older record told
+        return index_entry(path, item.sha256 or "", size_bytes, arrived_ns, via)
 
     # each kind of event
 

@@ -5,6 +5,8 @@ The order of work is that of `views.edit`; each act looks again whether the disk
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from cas.blobs import BlobRow
@@ -20,7 +22,7 @@ from views.entry import Entry, Kind
 from views.errors import IsAFolder, NameNotFound
 from views.folder import Folder
 from views.transfer import Transfer
-from views.tree import TOP, Spot, Tree, entry_key
+from views.tree import TOP, PastRow, Spot, Tree, entry_key, past_key
 
 
 class ByHand:
@@ -91,14 +93,29 @@ class ByHand:
 
     def _adopted(self, acts: Acts, spot: Spot, entry: Entry, row: BlobRow, known: bool, copied: bool) -> Placed:
         """Set the row of a file that was found, and tell. Content that it replaced and that is nowhere any more is forgotten."""
-        old = spot.entry
+        old, kept = spot.entry, dict[str, Any]()
+        if old is None and (past := self._past_of(acts, spot, row)) is not None:
+            kept = {"via": entry.via, "arrived": [past.arrived_ns, past.via]}
+            entry = replace(entry, arrived_ns=past.arrived_ns, via=past.via)
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
         if old is not None and not self._was_this_file(acts, old, row):
             self._drop_lost_content(acts, Digest(old.raw_digest))
         replaced = old.digest if old else None
-        more = {"sha256": row.sha256.hex(), "known": known, "replaced": replaced.hex if replaced else None}
+        more = {"sha256": row.sha256.hex(), "known": known, "replaced": replaced.hex if replaced else None, **kept}
         acts.tell("adopt", self._edit.facts(spot, entry, **more))
         return Placed(entry, old is None, known, replaced, spot.path, copied)
+
+    def _past_of(self, acts: Acts, spot: Spot, row: BlobRow) -> PastRow | None:
+        """When the file came, as an older record tells it; asked once. None when it tells of other bytes, or no time."""
+        if not spot.chain:
+            return None
+        key = past_key(spot.chain[0].id, "/".join((*spot.folders[1:], spot.stored_name)))
+        past = self._tree.past.get(acts.txn, key)
+        if past is None:
+            return None
+        self._tree.past.delete(acts.txn, key)
+        other = (past.sha256 and past.sha256 != row.sha256) or past.size_bytes not in (None, row.size_bytes)
+        return None if other or past.arrived_ns is None else past
 
     def _was_this_file(self, acts: Acts, old: Entry, row: BlobRow) -> bool:
         """Was the old content edited in place? Then it is lost, and should be told as missing."""

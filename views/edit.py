@@ -7,6 +7,7 @@ The order of work in each: look and refuse, act on the disk, set rows, tell the 
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +20,14 @@ from cas.incoming import Incoming
 from cas.index import ReadTxn, WriteTxn
 from cas.link import Seal
 from cas.store import Store
-from views import naming
+from views import naming, old_world
 from views.entry import Entry, Kind
 from views.errors import AlreadyThere, Clash, IsAFolder, NameReserved
 from views.folder import Folder, Folders, day_of
-from views.tree import TRASH, AliasRow, ProjectRow, Spot, TrashRow, Tree, entry_key, pack_id
+from views.old_world import Past
+from views.tree import TRASH, AliasRow, KeptRow, ProjectRow, Spot, TrashRow, Tree, entry_key, pack_id, past_key
 
+log = logging.getLogger("filmcan.edit")
 Guard = Callable[[Callable[[str], Entry | None]], None]
 SCAFFOLD: tuple[Folders, ...] = (("ingest",), ("ingest", "originals"), ("ingest", "thumbnails"))
 
@@ -34,6 +37,7 @@ class Placed:
     """What came of a change: the entry as it is now, whether the name is new, whether the bytes were here before.
 
     copied   a file that was to be linked from was copied: its folder cannot link to the store
+    torn     a project was adopted whose index.json was broken off: what could be read of it was taken
     """
 
     entry: Entry
@@ -42,6 +46,7 @@ class Placed:
     replaced: Digest | None = None
     path: str = ""
     copied: bool = False
+    torn: bool = False
 
 
 class Editor:
@@ -175,13 +180,32 @@ class Editor:
         """A project under just this name, which is free in the tree; a folder of that name on disk becomes its folder."""
         for folders in ((), *SCAFFOLD, ("_manifest",)):
             self._folder.ensure(acts, (name, *folders))
-        entry = Entry(self._tree.new_id(acts.txn), Kind.PROJECT, name, acts.at_ns, acts.at_ns)
+        past = old_world.read(acts.system, acts.folder((name,), touch=False), self._store.layout.root / name)
+        created_ns, notes = past.created_ns or acts.at_ns, notes or past.notes
+        entry = Entry(self._tree.new_id(acts.txn), Kind.PROJECT, name, acts.at_ns, created_ns)
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
         self.enrol(acts, entry, notes)
+        self._remember_past(acts, spot, entry, past)
         self.remember_choice(acts.txn, wanted, entry)
         self._scaffold(acts, spot, entry)
         acts.tell("project", self.facts(spot, entry, notes=notes))
-        return Placed(entry, True, path=spot.path)
+        return Placed(entry, True, path=spot.path, torn=past.torn)
+
+    def _remember_past(self, acts: Acts, spot: Spot, project: Entry, past: Past) -> None:
+        """What was known of a project before it had a row: counted on; of its files until each is adopted; the old index kept."""
+        manifest = (project.name, "_manifest")
+        files_bytes, events_bytes = (self._folder.size_of(acts, manifest, name) for name in ("files.jsonl", "events.jsonl"))
+        if files_bytes or events_bytes:
+            self._tree.kept.put(acts.txn, pack_id(project.id), KeptRow(files_bytes, events_bytes))
+        for inner, row in past.files.items():
+            self._tree.past.put(acts.txn, past_key(project.id, inner), row)
+        if past.index is None:
+            return
+        removed, duplicates = past.removed_missing + past.gone, past.duplicates_skipped
+        self.count(acts, spot._replace(chain=(project,)), removed=removed, duplicates=duplicates)
+        kept = self._folder.keep(acts, (*manifest, "old"), "index.json", past.index)
+        if past.torn:
+            log.warning("%s/index.json is broken off; what can be read of it was taken, and it is kept as %s", project.name, kept)
 
     def free_project_name(self, acts: Acts, wanted: str | None) -> tuple[str, Spot]:
         """The name a new project gets: cleaned, numbered, free in the index and on disk."""

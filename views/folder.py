@@ -182,6 +182,34 @@ class Folder:
         """Is there anything under this name on disk?"""
         return self._stat(acts.folder(folders, touch=False), name) is not None
 
+    def size_of(self, acts: Acts, folders: Folders, name: str) -> int:
+        """How many bytes a plain file holds; 0 when there is none."""
+        stat = self._stat(acts.folder(folders, touch=False), name)
+        return stat.st_size if stat is not None and modes.S_ISREG(stat.st_mode) else 0
+
+    def keep(self, acts: Acts, folders: Folders, name: str, data: bytes) -> str:
+        """Put bytes aside for people, under `name` or the next that is free; its path. The same bytes are kept once."""
+        self.ensure(acts, folders)
+        fd, (stem, _, suffix) = acts.folder(folders), name.rpartition(".")
+        known, count = {entry.name for entry in self._system.scan(fd)}, 0
+        while name in known and self._content(fd, name, len(data)) != data:
+            count += 1
+            name = f"{stem}_{count}.{suffix}"
+        if name not in known:
+            self._store.home.replace(fd, name, data, 0o644, lasting=True)
+        return "/".join((*folders, name))
+
+    def _content(self, fd: int, name: str, size_bytes: int) -> bytes | None:
+        """The bytes of a plain file of this size; None for any other."""
+        stat = self._system.stat(fd, name)
+        if not modes.S_ISREG(stat.st_mode) or stat.st_size != size_bytes:
+            return None
+        file = self._system.open_read(fd, name)
+        try:
+            return self._system.read(file, size_bytes + 1) if size_bytes else b""
+        finally:
+            self._system.close(file)
+
     def _stat(self, fd: int, name: str) -> os.stat_result | None:
         try:
             return self._system.stat(fd, name)

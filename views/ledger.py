@@ -43,11 +43,12 @@ class Ledger:
     """One jsonl file of one project: lines with rising `seq`, the lines of one event always together.
 
     seq     the lines of events up to here are in the file, whole
+    floor   the bytes up to here were there before: not ours to cut, and numbers in them mean nothing
     crash   may leave part of what was appended last; the next opening cuts it off, and it must be told again
     """
 
-    def __init__(self, name: str, seq: int) -> None:
-        self.name, self.seq = name, seq
+    def __init__(self, name: str, seq: int, floor: int = 0) -> None:
+        self.name, self.seq, self._floor = name, seq, floor
         self._size: int | None = None  # as this process left it; None or another size: look at its end first
 
     def append(self, home: Home, system: System, folder: int, lines: Sequence[Line], last_seq: int) -> None:
@@ -60,6 +61,8 @@ class Ledger:
             self._size = None
             fresh = [note for note in lines if note.seq > self.seq]
             data = b"".join(note.line for note in fresh)
+            if data and 0 < size == self._floor and _read(system, fd, size - 1, size) != b"\n":
+                data = b"\n" + data  # what was there before ends in the middle of a line
             system.write_at(fd, data, size)
             self._size = size + len(data)
             self.seq = fresh[-1].seq if fresh else self.seq
@@ -85,13 +88,14 @@ class Ledger:
     def _mend(self, system: System, fd: int, size: int, last_seq: int) -> int:
         """Cut off a torn line, and the lines of the last event if that is to be told again. The size it has then."""
         window = TAIL_BYTES
+        floor = self._floor if self._floor <= size else 0  # somebody made the file shorter
         while True:
-            start = max(0, size - window)
+            start = max(floor, size - window)
             tail = _read(system, fd, start, size)
             end = start + tail.rfind(b"\n") + 1
-            lines = tail[: end - start].splitlines(keepends=True)[1 if start else 0 :]
+            lines = tail[: end - start].splitlines(keepends=True)[1 if start > floor else 0 :]
             seqs = [_seq_of(line) for line in lines]
-            if not start or len(set(seqs)) > 1:
+            if start == floor or len(set(seqs)) > 1:
                 break
             window *= 4
         known = [seq for seq in seqs if seq <= last_seq]

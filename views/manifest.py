@@ -293,8 +293,16 @@ class Manifest:
             for name in (FILES, EVENTS):
                 mine = [note for note in lines if note.file == name]
                 if mine or name in output.ledgers:
-                    ledger = output.ledgers.setdefault(name, Ledger(name, mine[0].seq - 1 if mine else 0))
+                    if name not in output.ledgers:
+                        output.ledgers[name] = Ledger(name, mine[0].seq - 1, self._floor(project, name))
+                    ledger = output.ledgers[name]
                     ledger.append(self._store.home, self._system, manifest, mine, last_seq)
+
+    def _floor(self, project: int, name: str) -> int:
+        """What a file held before its project was adopted."""
+        with self._store.index.read() as txn:
+            row = self._tree.kept.get(txn, pack_id(project))
+        return 0 if row is None else row.files_bytes if name == FILES else row.events_bytes
 
     def _write_index(self, project: int, output: _Output) -> None:
         began_s = self._system.monotonic_s()

@@ -35,6 +35,7 @@ from views.scan import (
 
 log = logging.getLogger("filmcan.reindex")
 ORIGINALS = "ingest/originals"
+TORN = "it was broken off; what could be read of it was taken, and it is kept in _manifest/old"
 UNKNOWN_QUIET_S = 10.0  # durability reference §4, where the system cannot tell who writes
 
 
@@ -199,7 +200,8 @@ class _Worker:
     def _do(self, step: Step) -> None:
         match step:
             case NewProject() | NewFolder():
-                self._store.commit(lambda acts: self._by_hand.adopt_folder(acts, step.path))
+                if self._store.commit(lambda acts: self._by_hand.adopt_folder(acts, step.path)).torn:
+                    self.report.conflicts.append(Conflict(f"{step.path}/index.json", TORN))
             case Renamed():
                 self._store.commit(lambda acts: self._by_hand.follow(acts, step.path, step.to))
                 self.report.renamed.append(step)

@@ -6,6 +6,8 @@
     projects  id (8) → ProjectRow                            what a project has beside its folder
     aliases   key of a name → AliasRow                       names clients chose for projects at the top
     trashed   key of the name in the trash → TrashRow        where a name was before it was taken away
+    past      project id (8) + tag of an inner path → PastRow what is known of a file that is still to be adopted
+    kept      project id (8) → KeptRow                       what its audit files held before it was adopted
     numbers   name → NumberRow                               the next id
 """
 
@@ -16,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cas.digest import Digest
+from cas.digest import Digest, tag
 from cas.index import Index, ReadTxn, WriteTxn
 from views import naming
 from views.entry import Entry, Kind
@@ -50,6 +52,23 @@ class TrashRow(msgspec.Struct, array_like=True, frozen=True):
     day: str
 
 
+class PastRow(msgspec.Struct, array_like=True, frozen=True):
+    """What a record older than the row of a file tells of it: its sum (b"" unknown) and size, when it came, and `via` what."""
+
+    sha256: bytes
+    size_bytes: int | None
+    arrived_ns: int | None
+    via: str
+
+
+class KeptRow(msgspec.Struct, array_like=True, frozen=True):
+    """How long files.jsonl and events.jsonl were when their project was adopted: numbers of events in there are another
+    journal's."""
+
+    files_bytes: int
+    events_bytes: int
+
+
 class NumberRow(msgspec.Struct, array_like=True, frozen=True):
     value: int
 
@@ -70,6 +89,11 @@ def pack_id(number: int) -> bytes:
 
 def entry_key(parent: int, name: str) -> bytes:
     return pack_id(parent) + naming.key(name)
+
+
+def past_key(project: int, inner: str) -> bytes:
+    """The key in `past` of a path inside a project."""
+    return pack_id(project) + tag(naming.nfc(inner).encode("utf-8", "surrogatepass"))
 
 
 BARE_TOP = Entry(TOP, Kind.FOLDER, "top", 0, 0)  # as far as its members need it; Tree.top has its times
@@ -122,6 +146,8 @@ class Tree:
         self.projects = index.table("projects", ProjectRow)
         self.aliases = index.table("aliases", AliasRow)
         self.trashed = index.table("trashed", TrashRow)
+        self.past = index.table("past", PastRow)
+        self.kept = index.table("kept", KeptRow)
         self.numbers = index.table("numbers", NumberRow)
 
     def _derive(self, txn: WriteTxn, key: bytes, old: Entry | None, new: Entry | None) -> None:
@@ -277,6 +303,8 @@ class Tree:
     def forget_project(self, txn: WriteTxn, entry: Entry) -> None:
         """A project stops being one: its row and the names clients chose for it go."""
         self.projects.delete(txn, pack_id(entry.id))
+        for key, _ in list(self.past.scan(txn, pack_id(entry.id))):
+            self.past.delete(txn, key)
         for key, alias in list(self.aliases.scan(txn)):
             if alias.id == entry.id:
                 self.aliases.delete(txn, key)

@@ -23,7 +23,19 @@ from cas.store import InodeRow, OrphanRow, Sha256Row
 from tests.faulty import QuickSystem
 from views.entry import Entry, Kind
 from views.jobs import Job, TurnRow
-from views.tree import AliasRow, NumberRow, ParentRow, ProjectRow, TrashRow, UseRow, entry_key, pack_id
+from views.tree import (
+    AliasRow,
+    KeptRow,
+    NumberRow,
+    ParentRow,
+    PastRow,
+    ProjectRow,
+    TrashRow,
+    UseRow,
+    entry_key,
+    pack_id,
+    past_key,
+)
 
 HERE = Path(__file__).parent
 UUID = uuid.UUID("2846aa30-5df1-4c7e-9a3f-0c1d2e3f842d")
@@ -44,6 +56,8 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     "projects": (pack_id(16), ProjectRow(b"p1-film\0P1-Film", "careful", AT_NS, 2, 3)),
     "aliases": (b"film\0Film", AliasRow(16, "Film")),
     "trashed": (b"17-a\x0017-a", TrashRow("P1-Film/a", AT_NS, "2026-09-21")),
+    "past": (past_key(16, "ingest/originals/a.mov"), PastRow(SUMS.sha256, 4, AT_NS, "upload")),
+    "kept": (pack_id(16), KeptRow(70, 80)),
     "jobs": (
         UUID.bytes,
         Job(

@@ -41,7 +41,7 @@ STANDARD = {
         "tools/agents/resolve/clips.py",
     ),  # naming shortens long names with it; content is hashed in digest only, and by agents, which import nothing compiled
     "http.client": ("tools/agents/*",),
-    "sqlite3": ("views/derived/*", "views/importing/*"),
+    "sqlite3": ("views/derived/*", "views/importing/*", "views/old_world.py"),
     "subprocess": ("views/derived/*", "tools/agents/*"),
     "tomllib": ("tools/config.py",),
     "urllib.request": ("tools/agents/*",),
