@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import resource
 import shutil
@@ -14,9 +16,10 @@ from unicodedata import normalize
 import pytest
 
 from cas.digest import sums_of
-from cas.errors import BlobDamaged
+from cas.errors import BlobDamaged, CasError
 from cas.verify import verify
-from tests.state import check_replay, put, read
+from tests.faulty import Death, FaultySystem, QuickSystem
+from tests.state import check_replay, on_disk, put, read
 from tests.views.by_hand import FILM, ORIGINALS, CountingSystem, check_settled, edit, lines, reindex, save, touch, write
 from views.entry import Kind
 from views.library import Library
@@ -610,3 +613,56 @@ def test_a_hundred_thousand_files_are_taken_in_behind_and_never_read_again(libra
     system.read_bytes = 0
     assert apply(library, plan(library)) == Report() and system.read_bytes == 0
     assert len(list(library.walk(ORIGINALS))) == 100_100
+
+
+# dying in the middle
+
+
+def by_hand_before(root: Path) -> None:
+    """Something of every kind is different."""
+    film = root / FILM
+    write(film / "new/a.mov", b"new")
+    write(film / "known.mov", b"kept")
+    write(root / "P2-Other/a.mov", b"other")
+    save(film / "saved.mov", b"saved anew")
+    edit(film / "edited.mov", b"EDITED")
+    (film / "moved.mov").rename(film / "to.mov")
+    (film / "folder").rename(film / "elsewhere")
+    os.unlink(film / "gone.mov")
+    os.unlink(film / "kind.mov")
+    write(film / "kind.mov/inside.mov", b"inside")
+
+
+def made(root: Path, system: FaultySystem) -> Library:
+    library = Library(root, system)
+    library.make_project("Film")
+    library.make_folder(f"{FILM}/folder")
+    for name in ("kept", "saved", "edited", "moved", "gone", "kind", "folder/in"):
+        put(library, f"{FILM}/{name}.mov", name.encode())
+    by_hand_before(root)
+    return library
+
+
+@pytest.mark.parametrize("fault", [Death, pytest.param(errno.EMFILE, marks=pytest.mark.long)])
+def test_a_reindex_that_fails_anywhere_is_finished_by_the_next_and_loses_nothing(tmp_path: Path, fault: int | type[Death]) -> None:
+    """Each of its acts once."""
+    system = FaultySystem()
+    library = made(tmp_path / "well", system)
+    system.acts.clear()
+    apply(library, plan(library))
+    acts, wanted = len(system.acts), on_disk(library.root)
+    library.close()
+    for at in range(1, acts + 1):
+        system = FaultySystem()
+        library = made(tmp_path / str(at), system)
+        system.arm(at, fault)
+        with contextlib.suppress(Death, CasError, OSError):
+            apply(library, plan(library))
+        library.store._give_up()
+        library = Library(library.root, QuickSystem())
+        apply(library, plan(library))
+        check_settled(library)
+        assert on_disk(library.root) == wanted
+        assert set(findings(library)) <= {("missing", sums_of(b"edited").digest.hex)}, at
+        check_replay(library).close()
+        shutil.rmtree(library.root)
