@@ -340,3 +340,12 @@ def test_a_second_source_is_chosen_filled_and_switched_off(visit: Visit, server:
     visit.page.get_by_role("button", name="Switch off").click()
     expect(visit.page.get_by_role("button", name="Switch on")).to_be_visible()
     expect(row).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1280, 900])
+def test_on_a_desk_nothing_scrolls_sideways(browser: Browser, server: DavServer, width: int) -> None:
+    with visiting(browser, server, viewport={"width": width, "height": 800}) as visit:
+        name = visit.create(f"Desk {width}")
+        for path in ("/", "/resolve", f"/projects/{name}"):
+            visit.go(path)
+            assert visit.page.evaluate(WIDER) == 0, path
