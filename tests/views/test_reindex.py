@@ -644,7 +644,7 @@ def made(root: Path, system: FaultySystem) -> Library:
 
 
 @pytest.mark.parametrize("fault", [Death, pytest.param(errno.EMFILE, marks=pytest.mark.long)])
-def test_a_reindex_that_fails_anywhere_is_finished_by_the_next_and_loses_nothing(tmp_path: Path, fault: int | type[Death]) -> None:
+def test_a_reindex_that_fails_anywhere_is_finished_by_the_next_one(tmp_path: Path, fault: int | type[Death]) -> None:
     """Each of its acts once."""
     system = FaultySystem()
     library = made(tmp_path / "well", system)
