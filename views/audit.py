@@ -236,7 +236,7 @@ class Teller:
         yield self._event(event, place, "upload_duplicate_skipped", {"path": path, "sha256": item.sha256})
 
     def _adopted(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
-        if after.id:
+        if after.id and event.facts.get("via") != "preview":
             for item in self._items(txn, event):
                 yield self._line(event, after, "indexed", item)
                 yield self._event(event, after, "media_indexed", self._entry(event, after, item, event.facts["via"]))

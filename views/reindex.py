@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from cas.digest import Digest
+from cas.digest import Digest, Sums
 from cas.store import FileBusy
 from views import media, naming
 from views.edit import Placed
 from views.errors import NameProblem
 from views.library import Library
+from views.previews import SUFFIXES, THUMBNAILS
 from views.scan import (
     LEFT_ALONE,
     Conflict,
@@ -32,6 +33,7 @@ from views.scan import (
     Seen,
     Tick,
 )
+from views.tree import TOP, past_key
 
 log = logging.getLogger("filmcan.reindex")
 ORIGINALS = "ingest/originals"
@@ -249,7 +251,34 @@ class _Worker:
         unknown_quiet_s = UNKNOWN_QUIET_S if self._quiet_s else 0.0
         with self._store.system.folder(self._store.home.root, folders.split("/") if folders else ()) as fd:
             with self._store.find_on_disk(fd, name, took=self._took(path), unknown_quiet_s=unknown_quiet_s) as found:
+                self._take_preview(path, found.sums)
                 return self._library.adopt(path, fd, name, in_place=True, via="reindex", found=found)
+
+    def _take_preview(self, path: str, sums: Sums) -> None:
+        """A picture that the system before kept for just this file becomes the preview of its content. First, so that a crash
+        between the two does it again."""
+        project, _, inner = path.partition("/")
+        if not inner.startswith(f"{ORIGINALS}/") or not self._was_known(project, inner, sums):
+            return
+        *folders, stem = str(PurePosixPath(inner.removeprefix(f"{ORIGINALS}/")).with_suffix("")).split("/")
+        try:
+            with self._store.system.folder(self._store.home.root, (project, *THUMBNAILS.split("/"), *folders)) as fd:
+                names = {entry.name for entry in self._store.system.scan(fd) if entry.is_file(follow_symlinks=False)}
+                suffix = next((suffix for suffix in SUFFIXES if stem + suffix in names), None)
+                target = f"{project}/{THUMBNAILS}/{sums.sha256.hex()}{suffix}"
+                if suffix is not None and self._library.find(target) is None:
+                    self._library.adopt(target, fd, stem + suffix, via="preview")
+        except (FileNotFoundError, NotADirectoryError):
+            return  # there is none
+        except (FileBusy, NameProblem, OSError) as error:
+            log.warning("the preview of %s stays where it is: %s", path, error)
+
+    def _was_known(self, project: str, inner: str, sums: Sums) -> bool:
+        """Does a record older than the row of this file tell of these bytes?"""
+        with self._store.index.read() as txn:
+            entry = self._library.tree.child(txn, TOP, project)
+            past = self._library.tree.past.get(txn, past_key(entry.id, inner)) if entry else None
+        return past is not None and past.sha256 == sums.sha256 and past.size_bytes in (None, sums.size_bytes)
 
     def _look_into(self, step: Edited) -> None:
         """Read a blob that looks other than it should: touched only, or edited."""

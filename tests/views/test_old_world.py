@@ -19,6 +19,7 @@ from views.entry import Kind
 from views.followers import FollowerThread
 from views.library import Library
 from views.manifest import Manifest
+from views.previews import Previews
 from views.reindex import Report
 from views.sources import Sources
 from views.tree import pack_id
@@ -160,6 +161,9 @@ def test_previews_and_sources_are_there_as_before(old: Path) -> None:
     preview = library.untracked(f"{PROJECT}/ingest/thumbnails/IMG_0101.jpg")
     assert preview is not None and os.read(preview.fd, 100) == b"\xff\xd8 picture"
     os.close(preview.fd)
+    assert Previews(library, PROJECT).of(sha256(b"first")) == f"ingest/thumbnails/{sha256(b'first')}.jpg"
+    assert Previews(library, PROJECT).of(sha256(b"second")) is None
+    assert "thumbnails" not in events(old)
     assert [(source.name, source.enabled) for source in Sources(old).list()] == [("primary", True), ("nas", False)]
     library.close()
 
