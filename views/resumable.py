@@ -350,6 +350,7 @@ class Resumable:
         with live.gate:
             if live.turn is not turn:
                 raise UploadTaken(live.upload.id)
+            turn.sum_kind = ""  # checked
             self._take_over(live)
             if last or live.upload.complete:
                 self._complete(live)
