@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.faulty import QuickSystem
+from cas.errors import CasError
+from tests.faulty import Death, FaultySystem, QuickSystem
 from tests.state import check_links, check_replay, put, rows
 from views import old_world, reindex
 from views.entry import Kind
@@ -271,6 +272,22 @@ def test_a_crash_between_project_and_files_forgets_nothing(old: Path) -> None:
     library.close()
     start(old)[0].close()
     assert index(old) == old_index()
+
+
+@pytest.mark.parametrize("at_act", range(1, 60, 6))
+def test_a_crash_at_any_act_forgets_nothing(old: Path, at_act: int) -> None:
+    system = FaultySystem()
+    library = Library(old, system)
+    system.arm(at_act)
+    try:
+        reindex.apply(library, reindex.plan(library))
+    except (Death, CasError, OSError):
+        assert system.struck
+    finally:
+        library.store._give_up()
+    start(old)[0].close()
+    assert index(old) == old_index()
+    assert events(old).startswith(OLD_EVENTS)
 
 
 def test_a_project_asked_for_by_name_takes_what_lies_there_on(old: Path) -> None:
