@@ -13,6 +13,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -173,8 +174,9 @@ class WriteTxn(ReadTxn):
     def _grow(self) -> None:
         """Begin again in a map of twice the size, or of four times, and do all that was done once more."""
         while True:
-            self.raw.abort()
-            self._index.grow()
+            with self._index.alone():  # see `abort`
+                self.raw.abort()
+                self._index.double()
             self.raw = self._index.begin_write()
             try:
                 for table, key, _, after in self._done:
@@ -210,7 +212,9 @@ class WriteTxn(ReadTxn):
                 self._grow()
 
     def abort(self) -> None:
-        self.raw.abort()
+        """py-lmdb 3 waits in there for a moment without readers, which never comes while threads read without a pause."""
+        with self._index.alone():
+            self.raw.abort()
 
 
 class Meta(msgspec.Struct, array_like=True, frozen=True):
@@ -310,13 +314,23 @@ class Index:
         return self._env.begin(write=True, buffers=True)
 
     def grow(self) -> None:
-        """Double the map. LMDB allows that only while no transaction is open here: readers are waited for (they are short)."""
+        """Double the map, once no transaction is open here."""
+        with self.alone():
+            self.double()
+
+    def double(self) -> None:
+        """Inside `alone`: a map of twice the size."""
+        self._env.set_mapsize(self._env.info()["map_size"] * 2)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody reads inside: readers there are waited for (they are short), new ones wait."""
         with self._gate:
             self._growing = True
             try:
                 while self._readers:
                     self._gate.wait()
-                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+                yield
             finally:
                 self._growing = False
                 self._gate.notify_all()
