@@ -70,8 +70,11 @@ class Inotify:
         self._fd = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         self._watch_everything()
         self.ready.set()
+        heard = select.poll()  # select() cannot hear of descriptors from 1024 on, and an open library holds 256 alone
+        for fd in (self._fd, self._wake):
+            heard.register(fd, select.POLLIN)
         while not self._stop.is_set():
-            if self._fd in select.select([self._fd, self._wake], [], [])[0]:
+            if self._fd in {fd for fd, _ in heard.poll()}:
                 self._take(list(self._gathered()))
 
     def _checked(self, result: int) -> int:

@@ -293,3 +293,16 @@ def test_other_systems_listen_through_a_library_that_forgets_all_after_a_bad_nam
         time.sleep(0.3)
         write(library.root / other / "c.mov", b"film")
         soon(lambda: library.find(f"{other}/c.mov"))
+
+
+def test_it_listens_in_a_process_with_more_than_a_thousand_open_files(library: Library) -> None:
+    """select() cannot hear of such descriptors, and four open libraries hold as many."""
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with watching(library) as watcher:
+            write(library.root / FILM / "late.mov", b"late")
+            soon(lambda: library.find(f"{FILM}/late.mov"))
+            assert not watcher.problem
+    finally:
+        for fd in held:
+            os.close(fd)
