@@ -15,10 +15,11 @@ from functools import partial
 
 from cas.blobs import BlobRow
 from cas.committer import Acts
+from cas.contents import OrphanRow
 from cas.digest import EMPTY, Digest
 from cas.index import ReadTxn, WriteTxn
 from cas.layout import HOME
-from cas.store import OrphanRow, Store
+from cas.store import Store
 
 DAY_NS = 86_400 * 10**9
 GRACE_NS = 30 * DAY_NS

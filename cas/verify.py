@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from cas.blobs import BlobRow
 from cas.committer import Acts
 from cas.digest import EMPTY, Digest
+from cas.doubt import Verdict
 from cas.index import ReadTxn
 from cas.link import Seal
-from cas.store import Store, Verdict, batches
+from cas.store import Store, batches
 
 BATCH = 1000
 
@@ -82,7 +83,7 @@ def _look(store: Store, digest: Digest, row: BlobRow, full: bool, good: list[tup
     if seal == row.seal and not full:
         return None
     try:
-        verdict = None if seal is None else store.examine(digest)
+        verdict = None if seal is None else store.doubt.examine(digest)
     except OSError as error:
         return _Doubt(Finding("damaged", digest, f"it cannot be read: {error.strerror}"), seal)
     if verdict is None:
@@ -93,7 +94,7 @@ def _look(store: Store, digest: Digest, row: BlobRow, full: bool, good: list[tup
     why = f"its bytes are those of {verdict.sums.digest.hex}"
     if verdict.seal != row.seal:
         return _Doubt(Finding("edited", digest, why), verdict.seal)
-    store.settle(digest, verdict)
+    store.doubt.settle(digest, verdict)
     return _Doubt(Finding("damaged", digest, why), store.blobs_on_disk.seal(digest))
 
 

@@ -12,10 +12,12 @@ from msgspec.structs import replace
 from cas.blobs import BlobRow
 from cas.committer import Acts
 from cas.digest import EMPTY, Digest
+from cas.doubt import Verdict
+from cas.found import FileBusy, Found
 from cas.incoming import Incoming
 from cas.index import ReadTxn
 from cas.link import Seal
-from cas.store import FileBusy, Found, Store, Verdict
+from cas.store import Store
 from views import naming
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
@@ -53,7 +55,8 @@ class ByHand:
             return Placed(spot.entry, False, known=True, path=spot.path)  # a request got here first
         digest = found.sums.digest
         before = self._store.blobs.get(acts.txn, digest.raw)
-        row, known = self._store.publish(acts, found, *source) if copied is None else self._store.publish(acts, copied)
+        publish = self._store.contents.publish
+        row, known = publish(acts, found, *source) if copied is None else publish(acts, copied)
         if before is not None and not known and found.seal != before.seal:
             self._edit.mend(acts, digest, before.seal)
         entry = self._edit.entry_for(acts, spot, digest, row.size_bytes, "")
@@ -77,7 +80,7 @@ class ByHand:
             raise FileBusy(path)
         if spot.entry is not None and self._is_settled(acts, spot, spot.entry):
             return Placed(spot.entry, False, known=True, path=spot.path)  # a request got here first
-        self._store.wanted(acts, digest)
+        self._store.contents.wanted(acts, digest)
         entry = self._edit.entry_for(acts, spot, digest, row.size_bytes, "")
         entry = replace(entry, modified_ns=seal.modified_ns, arrived_ns=acts.at_ns, via="reindex")
         return self._adopted(acts, spot, entry, row, True, False)
@@ -220,7 +223,7 @@ class ByHand:
         They all show the edited bytes, since they are one file; saying so is all that is honest. The paths; the old content is
         lost unless a spare or another upload brings it back.
         """
-        row = self._store.rename_edited(acts, old, verdict)
+        row = self._store.doubt.rename_edited(acts, old, verdict)
         paths = []
         for key in list(self._tree.uses_of(acts.txn, old)):
             entry = self._tree.entries.get(acts.txn, key)

@@ -87,7 +87,7 @@ class Editor:
         assert body.sums is not None
         digest, old = body.sums.digest, spot.entry
         before = self._store.blobs.get(acts.txn, digest.raw)
-        row, known = self._store.publish(acts, body)
+        row, known = self._store.contents.publish(acts, body)
         if before is not None and not known:
             self.mend(acts, digest, before.seal)
         fresh = self.entry_for(acts, spot, digest, row.size_bytes, writer)

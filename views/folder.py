@@ -58,10 +58,10 @@ class Folder:
         """Give a blob a new name. The seal of the file when it is one of its own (see Store.link)."""
         fd = self._folder(acts, folders)
         try:
-            return self._store.link(acts, digest, fd, name)
+            return self._store.contents.link(acts, digest, fd, name)
         except FileExistsError:
             self.set_aside(acts, folders, name)
-            return self._store.link(acts, digest, fd, name)
+            return self._store.contents.link(acts, digest, fd, name)
 
     def replace(self, acts: Acts, folders: Folders, name: str, digest: Digest, old: Entry) -> Seal | None:
         """Give a name other bytes, in one step: a reader sees the old or the new file, and no other link changes."""
@@ -69,7 +69,7 @@ class Folder:
         if not self.is_ours(acts, folders, name, old):
             self.set_aside(acts, folders, name)
         staged = self._system.token()
-        seal = self._store.link(acts, digest, self._store.home.incoming, staged)
+        seal = self._store.contents.link(acts, digest, self._store.home.incoming, staged)
         try:
             self._system.rename(self._store.home.incoming, staged, fd, name)
         except OSError as error:
@@ -83,7 +83,7 @@ class Folder:
     def _replace_here(self, acts: Acts, fd: int, name: str, digest: Digest) -> Seal | None:
         """As replace, for a folder on another mount than the store's: staged beside the name, as a dot file."""
         staged = f".filmcan-{self._system.token()}"
-        seal = self._store.link(acts, digest, fd, staged)
+        seal = self._store.contents.link(acts, digest, fd, staged)
         self._system.rename(fd, staged, fd, name)
         return seal
 
@@ -149,7 +149,7 @@ class Folder:
         if digest == EMPTY.digest:
             return seal
         fd, staged = acts.folder(folders), self._system.token()
-        own = self._store.link(acts, digest, self._store.home.incoming, staged)
+        own = self._store.contents.link(acts, digest, self._store.home.incoming, staged)
         try:
             if self.still(fd, name, seal):
                 self._system.rename(self._store.home.incoming, staged, fd, name)

@@ -13,8 +13,9 @@ from cas.blobs import BlobRow, OpenBlob
 from cas.collect import Collector
 from cas.committer import Acts
 from cas.digest import Digest
+from cas.found import FileBusy, Found
 from cas.incoming import Incoming
-from cas.store import FileBusy, Found, Store
+from cas.store import Store
 from cas.system import System
 from views import naming
 from views.arrivals import Arrivals, Brought, Uploaded, check_name

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from cas.digest import Digest, Sums
-from cas.store import FileBusy
+from cas.found import FileBusy
 from views import media, naming
 from views.edit import Placed
 from views.errors import NameProblem
@@ -289,13 +289,13 @@ class _Worker:
         row, seal = self._store.blob(old), self._store.blobs_on_disk.seal(old)
         if row is not None and row.seal == seal:
             return
-        if self._store.is_being_written(old):
+        if self._store.doubt.is_being_written(old):
             raise FileBusy(step.path)
-        verdict = self._store.examine(old, self._took(step.path))
+        verdict = self._store.doubt.examine(old, self._took(step.path))
         if verdict is None:
             self._adopt_set_aside(step.path, old)
         elif verdict.good:
-            self._store.commit(lambda acts: self._store.seal_again(acts, old, verdict))
+            self._store.commit(lambda acts: self._store.doubt.seal_again(acts, old, verdict))
         else:
             self.report.edited += self._store.commit(lambda acts: self._by_hand.accept_edit(acts, old, verdict))
 

@@ -313,7 +313,7 @@ class Scanner:
         if stat.st_nlink < 2:
             return None
         with self._store.index.read() as txn:
-            return self._store.digest_of(txn, seal)
+            return self._store.contents.digest_of(txn, seal)
 
     def _ignored_name(self, folder: str, name: str) -> bool:
         """What never gets a row because of its name: junk, dot names, what filmcan writes itself."""

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from cas.contents import Uncertain
 from cas.digest import Digest, sums_of
+from cas.doubt import Doubt
 from cas.errors import BlobDamaged, BlobUnknown, BodyIncomplete, ChecksumWrong, Degraded, NoSpace
-from cas.store import FileBusy, Store, Uncertain
+from cas.found import FileBusy
+from cas.store import Store
 from tests.faulty import FaultySystem, QuickSystem
 from tests.state import check_links, in_index, on_disk, put, read
 from views.library import Library
@@ -148,16 +151,16 @@ def test_a_blob_healed_while_it_was_being_judged_is_not_set_aside(
 ) -> None:
     put(library, f"{FILM}/a", b"film")
     edit(blob(library, b"film"), b"FILM")
-    examine = Store.examine
+    examine = Doubt.examine
 
-    def slowly(store: Store, digest: Digest) -> Any:
-        verdict = examine(store, digest)
+    def slowly(doubt: Doubt, digest: Digest) -> Any:
+        verdict = examine(doubt, digest)
         monkeypatch.undo()
         put(library, f"{FILM}/b", b"film")
         return verdict
 
-    monkeypatch.setattr(Store, "examine", slowly)
-    assert not library.store.settle(digest_of(b"film"))
+    monkeypatch.setattr(Doubt, "examine", slowly)
+    assert not library.store.doubt.settle(digest_of(b"film"))
     assert read(library, f"{FILM}/a") == b"film"
     assert [path.read_bytes() for path in library.store.layout.quarantine.iterdir()] == [b"FILM"]
 
@@ -328,7 +331,7 @@ def find(store: Store, root: Path, name: str) -> Any:
 
 def adopt(store: Store, folder: int, found: Any, name: str) -> Any:
     try:
-        return store.commit(lambda acts: store.publish(acts, found, folder, name))
+        return store.commit(lambda acts: store.contents.publish(acts, found, folder, name))
     finally:
         os.close(found.fd)
         os.close(folder)

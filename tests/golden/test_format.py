@@ -14,12 +14,12 @@ import pytest
 
 from cas.blobs import BlobRow
 from cas.committer import Position
+from cas.contents import InodeRow, OrphanRow, Sha256Row
 from cas.digest import sums_of
 from cas.home import Home
 from cas.index import Index, Meta, Table
 from cas.journal import HEADER, Event, Journal, pack
 from cas.link import Seal
-from cas.store import InodeRow, OrphanRow, Sha256Row
 from tests.faulty import QuickSystem
 from views.entry import Entry, Kind
 from views.jobs import Job, TurnRow

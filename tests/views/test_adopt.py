@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cas.collect import DAY_NS
-from cas.store import FileBusy
+from cas.found import FileBusy
 from cas.verify import verify
 from tests.faulty import QuickSystem
 from tests.state import check_links, read

@@ -180,7 +180,7 @@ class _Import:
     def run(self, wanted: list[Wanted]) -> None:
         """Take them all in. What concerns one file is noted; what concerns the disk ends the import."""
         from cas.errors import CasError, Degraded, NoSpace
-        from cas.store import FileBusy
+        from cas.found import FileBusy
         from views.errors import NameProblem
 
         with ThreadPoolExecutor(HANDS) as pool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import falcon
 
-from cas.store import FileBusy
+from cas.found import FileBusy
 from views import media, naming
 from views.arrivals import ORIGINALS
 from views.audit import index_entry

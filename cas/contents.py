@@ -1,0 +1,202 @@
+"""`Contents`: what is known of each content, and the two things a change does with bytes: make them a blob, show a blob.
+
+The rows are the blobs', and what is derived from them. Whether the bytes are still the bytes is asked in `cas.doubt`.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+
+import msgspec
+
+from cas.blobs import BlobRow, Blobs
+from cas.committer import Acts
+from cas.digest import EMPTY, Digest, Sums
+from cas.errors import BlobUnknown
+from cas.found import FileBusy, Found
+from cas.incoming import Incoming
+from cas.index import Index, Meta, ReadTxn, WriteTxn
+from cas.link import WAYS, Seal, seal_of
+from cas.system import System
+
+log = logging.getLogger("filmcan.cas")
+USED = b"used"  # meta: bytes of all contents
+INODE_BYTES = 16  # ReFS numbers files with 128 bits
+
+
+class Sha256Row(msgspec.Struct, array_like=True, frozen=True):
+    """sha256 → digest: derived from the blobs, for clients that know only sha256."""
+
+    digest: bytes
+
+
+class OrphanRow(msgspec.Struct, array_like=True, frozen=True):
+    """Since when a blob was seen without a name, and how often, at least a day apart; see cas/collect.py."""
+
+    since_ns: int
+    scans: int
+    last_ns: int
+
+
+class InodeRow(msgspec.Struct, array_like=True, frozen=True):
+    """Nothing: the key says it all."""
+
+
+class Uncertain(Exception):
+    """The blob file on disk looks other than it should; its bytes must be read before anything is said about it."""
+
+    def __init__(self, digest: Digest) -> None:
+        self.digest = digest
+        super().__init__(digest.hex)
+
+
+class Contents:
+    """Rows about contents, and the blob files behind them. Reading with any transaction; changing only inside a change.
+
+    ways   what `cas.link.probe` found of this disk
+    """
+
+    def __init__(self, system: System, index: Index, files: Blobs, ways: dict[str, str]) -> None:
+        self._system, self._meta = system, index.meta
+        self.files, self._ways = files, ways
+        self.blobs = index.table("blobs", BlobRow, derive=self._derive_from_blob)
+        self.sha256s = index.table("sha256s", Sha256Row, derived=True)
+        self.inodes = index.table("inodes", InodeRow, derived=True)  # inode of a blob file (16) + digest
+        self.orphans = index.table("orphans", OrphanRow, journaled=False)
+
+    def _derive_from_blob(self, txn: WriteTxn, key: bytes, old: BlobRow | None, new: BlobRow | None) -> None:
+        if old is not None and (new is None or new.sha256 != old.sha256):
+            self.sha256s.delete(txn, old.sha256)
+        if new is not None and new.sha256:
+            self.sha256s.put(txn, new.sha256, Sha256Row(key))
+        before, after = (row.seal.inode if row else 0 for row in (old, new))
+        if before != after:
+            if before:
+                self.inodes.delete(txn, _inode_key(before) + key)
+            if after:
+                self.inodes.put(txn, _inode_key(after) + key, InodeRow())
+        more = (new.size_bytes if new else 0) - (old.size_bytes if old else 0)
+        if more:
+            used = self._meta.get(txn, USED)
+            if total := (used.value if used else 0) + more:
+                self._meta.put(txn, USED, Meta(total))
+            else:
+                self._meta.delete(txn, USED)
+
+    def digest_of(self, txn: ReadTxn, seal: Seal) -> Digest | None:
+        """The content of a file that looks like this, if it is a link of a blob; None when it must be read."""
+        for key, _ in self.inodes.scan(txn, _inode_key(seal.inode)):
+            row = self.blobs.get(txn, key[INODE_BYTES:])
+            if row is not None and row.seal == seal:
+                return Digest(key[INODE_BYTES:])
+        return None
+
+    def publish(self, acts: Acts, body: Incoming | Found, folder: int = -1, name: str = "") -> tuple[BlobRow, bool]:
+        """Inside a change: make sure the bytes are a blob. Its row, and whether it was here before.
+
+        A body is linked from where it is staged, a Found from its `folder` and `name`. Raises Uncertain when a blob file of
+        this digest lies there and does not look as it should.
+        """
+        assert body.sums is not None
+        sums = body.sums
+        row = self.blobs.get(acts.txn, sums.digest.raw)
+        if sums.digest == EMPTY.digest:
+            return self.keep_row(acts, row or self.fresh_row(acts, sums, Seal(0, 0, 0)), sums), row is not None
+        shard, blob_name = self.files.place(sums.digest)
+        acts.touch(shard)
+        try:
+            if isinstance(body, Found):
+                self._link_found(body, folder, name, shard, blob_name)
+            else:
+                body.link_to(shard, blob_name)
+        except FileExistsError:
+            if row is None or self.files.seal(sums.digest) != row.seal:
+                raise Uncertain(sums.digest) from None
+            return self.keep_row(acts, row, sums), True
+        assert body.fd is not None
+        return self.keep_row(acts, self.fresh_row(acts, sums, seal_of(self._system, body.fd)), sums), False
+
+    def _link_found(self, found: Found, folder: int, name: str, shard: int, blob_name: str) -> None:
+        """Link the very file that was hashed. FileBusy when another has its name by now, or its bytes may have changed."""
+        self._system.link(folder, name, shard, blob_name)
+        if self._seal_at(shard, blob_name) != found.seal:
+            self._system.unlink(shard, blob_name)
+            raise FileBusy(name)
+        self._system.set_mode(found.fd, 0o444)
+
+    def fresh_row(self, acts: Acts, sums: Sums, seal: Seal) -> BlobRow:
+        return BlobRow(sums.size_bytes, sums.sha256, acts.at_ns, acts.at_ns, seal)
+
+    def wanted(self, acts: Acts, digest: Digest) -> None:
+        """Inside a change: a name shows this content from now on; if it had none for a while, that while is over."""
+        self.orphans.delete(acts.txn, digest.raw)
+
+    def keep_row(self, acts: Acts, row: BlobRow, sums: Sums) -> BlobRow:
+        self.wanted(acts, sums.digest)
+        if sums.extra and not sums.extra.items() <= row.sums.items():
+            row = msgspec.structs.replace(row, sums={**row.sums, **sums.extra})
+        self.blobs.put(acts.txn, sums.digest.raw, row)
+        return row
+
+    def link(self, acts: Acts, digest: Digest, to_folder: int, name: str) -> Seal | None:
+        """Inside a change: show a blob as `name` in `to_folder`. None for a link of the blob file; else the seal of what lies
+        there.
+
+        The best way that works is taken: hard link, of the blob or a spare; else reflink; else copy. FileExistsError when taken.
+        """
+        row = self.blobs.get(acts.txn, digest.raw)
+        if row is None:
+            raise BlobUnknown(digest.hex)
+        if digest == EMPTY.digest:
+            return self._own_empty(to_folder, name)
+        try:
+            WAYS[0].place(self._system, *self.files.place(digest, row.spares), to_folder, name)
+            return self._seal_at(to_folder, name) if row.spares else None
+        except OSError as error:
+            if error.errno == errno.EMLINK:
+                return self._link_to_spare(acts, digest, row, to_folder, name)
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP):
+                raise
+        return self._own_file(digest, to_folder, name)
+
+    def _own_empty(self, to_folder: int, name: str) -> Seal:
+        fd = self._system.create(to_folder, name, 0o444)
+        try:
+            return seal_of(self._system, fd)
+        finally:
+            self._system.close(fd)
+
+    def _own_file(self, digest: Digest, to_folder: int, name: str) -> Seal:
+        folder, source = self.files.place(digest)
+        for way in WAYS[1:]:
+            try:
+                way.place(self._system, folder, source, to_folder, name)
+            except FileExistsError:
+                raise
+            except OSError as error:
+                last = error
+                continue
+            log.warning("%s is shown by a %s, not a hard link: its folder cannot link to the store", name, way.name)
+            return self._seal_at(to_folder, name)
+        raise last
+
+    def _seal_at(self, folder: int, name: str) -> Seal:
+        stat = self._system.stat(folder, name)
+        return Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+    def _link_to_spare(self, acts: Acts, digest: Digest, row: BlobRow, to_folder: int, name: str) -> Seal | None:
+        """The file system allows no more links of this inode: make another physical copy and link to that."""
+        shard, source = self.files.place(digest)
+        spare = row.spares + 1
+        way = WAYS[2] if self._ways[WAYS[1].name] else WAYS[1]
+        place = self.files.place(digest, spare)
+        self._system.unlink(*place)  # no row knows it: a crash left it, perhaps half copied
+        way.place(self._system, shard, source, *place)
+        acts.touch(shard)
+        self.blobs.put(acts.txn, digest.raw, msgspec.structs.replace(row, spares=spare))
+        return self.link(acts, digest, to_folder, name)
+
+
+def _inode_key(inode: int) -> bytes:
+    return inode.to_bytes(INODE_BYTES, "big")
