@@ -51,10 +51,14 @@ def timestamp(at_ns: int) -> str:
     return (EPOCH + timedelta(microseconds=at_ns // 1000)).isoformat(timespec="microseconds")
 
 
-def index_entry(relative_path: str, sha256: str, size_bytes: int, arrived_ns: int, via: str) -> dict[str, Any]:
-    """A file as index.json, events and answers tell it."""
+def index_entry(
+    relative_path: str, sha256: str, size_bytes: int, arrived_ns: int, via: str, tags: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """A file as index.json, events and answers tell it; `tags` only where there are any."""
     when = "uploaded_at" if via in UPLOADS else "indexed_at"
-    entry = {"relative_path": relative_path, "sha256": sha256, "size": size_bytes, when: timestamp(arrived_ns)}
+    entry: dict[str, Any] = {"relative_path": relative_path, "sha256": sha256, "size": size_bytes, when: timestamp(arrived_ns)}
+    if tags:
+        entry["tags"] = tags
     return entry if media.is_media(relative_path) else {**entry, "media": False}
 
 
@@ -105,7 +109,8 @@ class Teller:
         self.names: dict[str, int] = {}
         self._ops: dict[str, Callable[[ReadTxn, Event, Place, Place], Iterator[Note]]] = {
             "put": self._put, "adopt": self._adopted, "edited": self._edited, "move": self._moved, "copy": self._copied,
-            "delete": self._deleted, "missing": self._missing, "duplicate": self._duplicate, "sync-album": self._synced,
+            "tags": self._tagged, "delete": self._deleted, "missing": self._missing, "duplicate": self._duplicate,
+            "sync-album": self._synced,
         }  # fmt: skip
 
     # names at the top
@@ -339,6 +344,16 @@ class Teller:
             yield from self._came(event, "indexed", before, after, items)
             payload = {"items": pairs(items, before, after), "source": self._source}
             yield self._event(event, after, "media_copied", {"source_project": before.project, **payload})
+
+    def _tagged(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
+        """Contents got or lost tags: told in every project that shows one of them."""
+        shown: dict[Place, list[str]] = {}
+        for place in map(self._place, event.facts["paths"]):
+            if place.id:
+                shown.setdefault(place._replace(inner=""), []).append(place.inner)
+        for project, paths in shown.items():
+            did = {"add_tags": event.facts["add"], "remove_tags": event.facts["remove"]}
+            yield self._event(event, project, "media_tags_updated", {"paths": paths, **did, "source": self._source})
 
     def _synced(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
         """A phone said which album it sends: kept as it was said."""

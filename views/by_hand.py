@@ -23,6 +23,7 @@ from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NameNotFound
 from views.folder import Folder
+from views.tags import Tags
 from views.transfer import Transfer
 from views.tree import TOP, PastRow, Spot, Tree, entry_key, past_key
 
@@ -30,8 +31,8 @@ from views.tree import TOP, PastRow, Spot, Tree, entry_key, past_key
 class ByHand:
     """Adopts, follows, forgets, inside a change of the store."""
 
-    def __init__(self, store: Store, tree: Tree, edit: Editor, transfer: Transfer) -> None:
-        self._store, self._tree, self._edit, self._transfer = store, tree, edit, transfer
+    def __init__(self, store: Store, tree: Tree, edit: Editor, transfer: Transfer, tags: Tags) -> None:
+        self._store, self._tree, self._edit, self._transfer, self._tags = store, tree, edit, transfer, tags
         self._folder = Folder(store)
 
     def adopt(
@@ -98,8 +99,10 @@ class ByHand:
         """Set the row of a file that was found, and tell. Content that it replaced and that is nowhere any more is forgotten."""
         old, kept = spot.entry, dict[str, Any]()
         if old is None and (past := self._past_of(acts, spot, row)) is not None:
-            kept = {"via": entry.via, "arrived": [past.arrived_ns, past.via]}
-            entry = replace(entry, arrived_ns=past.arrived_ns, via=past.via)
+            self._tags.keep(acts, Digest(entry.raw_digest), past.tags)
+            if past.arrived_ns is not None:
+                kept = {"via": entry.via, "arrived": [past.arrived_ns, past.via]}
+                entry = replace(entry, arrived_ns=past.arrived_ns, via=past.via)
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
         if old is not None and not self._was_this_file(acts, old, row):
             self._drop_lost_content(acts, Digest(old.raw_digest))
@@ -109,7 +112,7 @@ class ByHand:
         return Placed(entry, old is None, known, replaced, spot.path, copied)
 
     def _past_of(self, acts: Acts, spot: Spot, row: BlobRow) -> PastRow | None:
-        """When the file came, as an older record tells it; asked once. None when it tells of other bytes, or no time."""
+        """What an older record tells of the file; asked once. None when there is none, or it tells of other bytes."""
         if not spot.chain:
             return None
         key = past_key(spot.chain[0].id, "/".join((*spot.folders[1:], spot.stored_name)))
@@ -118,7 +121,7 @@ class ByHand:
             return None
         self._tree.past.delete(acts.txn, key)
         other = (past.sha256 and past.sha256 != row.sha256) or past.size_bytes not in (None, row.size_bytes)
-        return None if other or past.arrived_ns is None else past
+        return None if other else past
 
     def _was_this_file(self, acts: Acts, old: Entry, row: BlobRow) -> bool:
         """Was the old content edited in place? Then it is lost, and should be told as missing."""
@@ -238,6 +241,7 @@ class ByHand:
                 own = verdict.seal if path is None else self._swap(acts, path, verdict)
                 changed = replace(changed, own=own)
             self._tree.entries.put(acts.txn, key, changed)
+        self._tags.keep(acts, verdict.sums.digest, self._tags.of(acts.txn, old))
         acts.tell("edited", {"paths": paths, "digest": verdict.sums.digest.hex, "size": verdict.sums.size_bytes,
                              "sha256": verdict.sums.sha256.hex(), "replaced": old.hex})  # fmt: skip
         return paths

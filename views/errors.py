@@ -22,6 +22,8 @@ JobProblem
 ├── JobContrary       this does not go with what was said of the job before
 └── JobRefused        a job cannot say this, and why
 
+TagInvalid            a tag nothing may have
+
 UploadProblem         of uploads that arrive in several goes
 ├── UploadUnknown     no such upload, or it expired
 ├── UploadBusy        another request is sending bytes of it now
@@ -132,6 +134,12 @@ class JobRefused(JobProblem):
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(why)
+
+
+class TagInvalid(Exception):
+    def __init__(self, tag: str, why: str) -> None:
+        self.tag, self.why = tag, why
+        super().__init__(f"{tag[:80]!r} cannot be a tag: {why}")
 
 
 class UploadProblem(Exception):

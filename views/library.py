@@ -26,6 +26,7 @@ from views.errors import IsAFolder, NotAFolder
 from views.jobs import Queue
 from views.resumable import Resumable
 from views.sums import LazySums
+from views.tags import Tagged, Tags, clean
 from views.transfer import Transfer
 from views.tree import TOP, ProjectRow, Spot, Tree, pack_id
 
@@ -100,11 +101,12 @@ class Library:
         self.root = self.store.layout.root
         self._lazy_sums = LazySums(self.store, SUMS_WANTED)
         refuse = options.refuse_clashes or ignores_case(self.store)
+        self.tags = Tags(self.tree)
         self.edit = Editor(self.store, self.tree, refuse_clashes=refuse)
         self.transfer = Transfer(self.store, self.tree, self.edit)
         self.arrivals = Arrivals(self.store, self.tree, self.edit, self.transfer)
         self.resumable = Resumable(self, options.max_upload_bytes or None)
-        self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer)
+        self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer, self.tags)
 
     def close(self) -> None:
         """After the last request. Gives the root back."""
@@ -330,6 +332,16 @@ class Library:
             )  # fmt: skip
 
         return self.store.commit(change)
+
+    def tag(self, paths: Iterable[str], add: Iterable[str] = (), remove: Iterable[str] = ()) -> list[Tagged]:
+        """Add and remove tags of the contents behind these paths, all or none; each path with what it has then. TagInvalid."""
+        wanted, unwanted = (list(dict.fromkeys(map(clean, tags))) for tags in (add, remove))
+        return self.store.commit(lambda acts: self.tags.change(acts, paths, wanted, unwanted))
+
+    def tags_of(self, digest: Digest) -> tuple[str, ...]:
+        """The tags of a content, in the order of letters."""
+        with self.store.index.read() as txn:
+            return self.tags.of(txn, digest)
 
     # care
 

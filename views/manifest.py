@@ -41,11 +41,13 @@ PUBLISH_S = 1.0
 def index_of(txn: ReadTxn, tree: Tree, blobs: Table[BlobRow], project: Entry, row: ProjectRow) -> dict[str, Any]:
     """A project as index.json tells it, from the tree at this moment."""
     files = sorted(_originals(txn, tree, project), key=lambda found: (found[1].arrived_ns, found[1].id))
-    entries = []
+    entries, has_tags = [], tree.tags.count(txn) > 0
     for path, entry in files:
         blob = blobs.get(txn, entry.raw_digest)
         sha256 = blob.sha256.hex() if blob else ""
-        entries.append(index_entry(path, sha256, entry.size_bytes, entry.arrived_ns, entry.via))
+        tagged = tree.tags.get(txn, entry.raw_digest) if has_tags else None
+        tags = tagged.tags if tagged else ()
+        entries.append(index_entry(path, sha256, entry.size_bytes, entry.arrived_ns, entry.via, tags))
     return {
         "project": project.name,
         "notes": row.notes,

@@ -2,7 +2,7 @@
 the journal was lost. Read, never written.
 
     P3-Interview/
-      index.json                 notes, created_at, counts, when each file came      contract §2.2.1
+      index.json                 notes, created_at, counts, when each file came, tags contract §2.2.1
       _manifest/manifest.db      when each content came first                        contract §2.2.2
       _manifest/events.jsonl     stays; asked only where index.json was broken off   contract §2.2.3
 
@@ -26,6 +26,8 @@ import msgspec
 
 from cas.system import System
 from views import naming
+from views.errors import TagInvalid
+from views.tags import clean
 from views.tree import PastRow
 
 log = logging.getLogger("filmcan.old_world")
@@ -126,7 +128,7 @@ def _entry(entry: Any) -> tuple[str, PastRow] | None:
     came_ns = at_ns(entry.get("uploaded_at") or entry.get("indexed_at"))
     size = entry.get("size")
     known = size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 1 << 62 else None
-    return inner, PastRow(_sha256(entry.get("sha256")), known, came_ns, via)
+    return inner, PastRow(_sha256(entry.get("sha256")), known, came_ns, via, tuple(_tags(entry.get("tags"))))
 
 
 def _uploads(data: bytes) -> Iterator[tuple[str, PastRow]]:
@@ -243,6 +245,15 @@ def _sha256(told: Any) -> bytes:
     except (TypeError, ValueError):
         return b""
     return found if len(found) == 32 else b""
+
+
+def _tags(told: Any) -> Iterator[str]:
+    """The words in a list that can be tags."""
+    for tag in told if isinstance(told, list) else ():
+        try:
+            yield clean(tag if isinstance(tag, str) else "")
+        except TagInvalid:
+            continue
 
 
 def _count(told: Any) -> int:

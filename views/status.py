@@ -22,6 +22,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     names.JobUnknown: (404, "Not Found"),
     names.JobContrary: (409, "Conflict"),
     names.JobRefused: (400, "Bad Request"),
+    names.TagInvalid: (400, "Bad Request"),
     names.UploadUnknown: (404, "Not Found"),
     names.UploadBusy: (423, "Locked"),
     names.UploadTaken: (409, "Conflict"),

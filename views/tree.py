@@ -8,6 +8,7 @@
     trashed   key of the name in the trash → TrashRow        where a name was before it was taken away
     past      project id (8) + tag of an inner path → PastRow what is known of a file that is still to be adopted
     kept      project id (8) → KeptRow                       what its audit files held before it was adopted
+    tags      digest (32) → TagRow                           words people gave a content
     numbers   name → NumberRow                               the next id
 """
 
@@ -53,12 +54,14 @@ class TrashRow(msgspec.Struct, array_like=True, frozen=True):
 
 
 class PastRow(msgspec.Struct, array_like=True, frozen=True):
-    """What a record older than the row of a file tells of it: its sum (b"" unknown) and size, when it came, and `via` what."""
+    """What a record older than the row of a file tells of it: its sum (b"" unknown) and size, when it came, and `via` what; the
+    tags of its content."""
 
     sha256: bytes
     size_bytes: int | None
     arrived_ns: int | None
     via: str
+    tags: tuple[str, ...] = ()
 
 
 class KeptRow(msgspec.Struct, array_like=True, frozen=True):
@@ -67,6 +70,12 @@ class KeptRow(msgspec.Struct, array_like=True, frozen=True):
 
     files_bytes: int
     events_bytes: int
+
+
+class TagRow(msgspec.Struct, array_like=True, frozen=True):
+    """Words people gave a content, in the order of letters; no row for none."""
+
+    tags: tuple[str, ...]
 
 
 class NumberRow(msgspec.Struct, array_like=True, frozen=True):
@@ -148,6 +157,7 @@ class Tree:
         self.trashed = index.table("trashed", TrashRow)
         self.past = index.table("past", PastRow)
         self.kept = index.table("kept", KeptRow)
+        self.tags = index.table("tags", TagRow)
         self.numbers = index.table("numbers", NumberRow)
 
     def _derive(self, txn: WriteTxn, key: bytes, old: Entry | None, new: Entry | None) -> None:

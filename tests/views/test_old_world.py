@@ -189,7 +189,7 @@ def test_of_a_file_whose_content_changed_the_file_is_the_truth(old: Path, data: 
 
 
 def test_unknown_keys_and_entries_without_sense_are_left_out(old: Path) -> None:
-    files: list[Any] = [{**file, "normalized_at": "x", "tags": ["a"]} for file in old_index()["files"]]
+    files: list[Any] = [{**file, "normalized_at": "x", "reels": ["a"]} for file in old_index()["files"]]
     files += [7, {"relative_path": "../../x"}, {"relative_path": None}, {"size": "?"}]
     strange = {**old_index(files=files), "counts": {"videos": "many", "duplicates_skipped": 5, "removed_missing_records": 7}}
     save(old, "index.json", rendered({**strange, "owner": "me"}))

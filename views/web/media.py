@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from views.previews import Previews
 from views.reindex import apply, plan_of
 from views.scan import Scanner
 from views.sources import PRIMARY
+from views.tags import Tagged, clean
 from views.web import body, urls
 from views.web.app import Routes
 from views.web.desk import Desk
@@ -26,6 +27,7 @@ from views.web.errors import ApiError
 from views.web.projects import index
 
 QUERY_MOST = 1000
+TAGGED_AT_ONCE = 500
 PICTURE_BYTES = 2 << 20
 PICTURES = {  # what a picture begins with, and what its file is called
     "image/jpeg": (b"\xff\xd8\xff", ".jpg"),
@@ -62,7 +64,8 @@ class MediaList:
         source = req.get_param("source") or PRIMARY
         library, found = self._desk.project(project, source)
         told, previews = index(library, found.name), Previews(library, found.name)
-        files, links = sorted(told["files"], key=lambda item: item["relative_path"]), urls.Links(found.name, source)
+        files = sorted(filter(wanted(req), told["files"]), key=lambda item: str(item["relative_path"]))
+        links = urls.Links(found.name, source)
         resp.media = {
             "project": found.name,
             "source": source,
@@ -83,7 +86,8 @@ class Query:
         library, found = self._desk.project(project, source)
         after, before = body.moment(req, "created_after"), body.moment(req, "created_before")
         offset, limit = body.count(req, "offset", 0), min(body.count(req, "limit", 100), QUERY_MOST)
-        files = [item for item in index(library, found.name)["files"] if after <= arrived(item) < before]
+        fits = wanted(req)
+        files = [item for item in index(library, found.name)["files"] if after <= arrived(item) < before and fits(item)]
         previews, links = Previews(library, found.name), urls.Links(found.name, source)
         shown = files[offset : offset + limit]
         more = offset + len(shown) < len(files)
@@ -100,6 +104,16 @@ class Query:
         }
 
 
+def wanted(req: falcon.Request) -> Callable[[dict[str, Any]], bool]:
+    """Which entries of the index a request is about: `?tag=` once or more, all of them; `?origin=` of their names."""
+    tags, origin = {clean(tag) for tag in req.get_param_as_list("tag") or ()}, req.get_param("origin")
+
+    def fits(item: dict[str, Any]) -> bool:
+        return tags.issubset(item.get("tags", ())) and (not origin or media.origin_of(item["relative_path"]) == origin)
+
+    return fits
+
+
 def arrived(item: dict[str, Any]) -> datetime:
     """When an entry of the index came."""
     return datetime.fromisoformat(item.get("uploaded_at") or item["indexed_at"])
@@ -108,6 +122,7 @@ def arrived(item: dict[str, Any]) -> datetime:
 def with_urls(item: dict[str, Any], links: urls.Links, previews: Previews) -> dict[str, Any]:
     """An entry of the index with where it can be had; `thumb_url` only when there is a preview."""
     path, preview = item["relative_path"], previews.of(item["sha256"])
+    item["tags"], item["origin"] = item.get("tags", ()), media.origin_of(path)
     item["kind"], item["asset_id"] = media.kind_of(path), f"sha256:{item['sha256']}"
     item["stream_url"], item["download_url"] = links.both(path)
     if preview:
@@ -161,6 +176,12 @@ class Shelf:
                 picture.take_file(blob.fd)
                 theirs.place(sha256, "." + preview.rpartition(".")[2], picture)
 
+    def hand_tags(self, entry: Entry, other: Shelf, path: str) -> None:
+        """Tags go along to another source."""
+        tags = self.library.tags_of(entry.digest) if entry.digest is not None else ()
+        if tags:
+            other.library.tag([f"{other.project}/{path}"], add=tags)
+
     def move(self, path: str, other: Shelf) -> tuple[str, bool] | None:
         """Into the originals of another project: its path there, and whether the content was there already. None when there is
         no such file."""
@@ -199,6 +220,7 @@ class Shelf:
             if copy.finish().digest != entry.digest:
                 raise ApiError(409, f"{path} changed while it was copied; nothing was moved")
             kept = other.library.upload(other.project, entry.name, copy, modified_ns=entry.modified_ns, via="move")
+        self.hand_tags(entry, other, kept.path)
 
         def unchanged(find: Any) -> None:
             now = find(whole)
@@ -283,6 +305,42 @@ class Copy:
         }  # fmt: skip
 
 
+class TagMedia:
+    """Words people give a content: every name of it has them, in all projects of the source."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        source, said = req.get_param("source") or PRIMARY, body.json_object(req)
+        library, found = self._desk.project(project, source)
+        add, remove = (body.texts({field: said.get(field) or []}, field) for field in ("add_tags", "remove_tags"))
+        paths, shelf = paths_of(said), Shelf(self._desk, library, found.name)
+        there = [path for path in paths if shelf.entry(path) is not None]
+        tagged = [self._told(library, done) for done in _tagged(library, found.name, there, add, remove)]
+        updated = [item for item in tagged if item is not None]
+        shown = {item["relative_path"] for item in updated}
+        resp.media = {
+            "status": "ok", "updated": updated, "missing": [path for path in paths if path not in shown],
+            "instructions": "Tags belong to the bytes: other names of the same clip have them too.",
+        }  # fmt: skip
+
+    @staticmethod
+    def _told(library: Library, tagged: Tagged) -> dict[str, Any] | None:
+        if tagged.entry is None:
+            return None  # it went away between two looks
+        path = tagged.path.partition("/")[2]
+        return {
+            "relative_path": path, "sha256": library.sha256_of(tagged.entry), "tags": {"manual": tagged.tags, "derived": []},
+        }  # fmt: skip
+
+
+def _tagged(library: Library, project: str, paths: list[str], add: list[str], remove: list[str]) -> Iterator[Tagged]:
+    """Some hundred files a change: an event of the journal stays small."""
+    for start in range(0, len(paths), TAGGED_AT_ONCE):
+        yield from library.tag([f"{project}/{path}" for path in paths[start : start + TAGGED_AT_ONCE]], add, remove)
+
+
 class Thumbnail:
     """A browser drew a frame; it is kept for that content. The first one wins."""
 
@@ -333,5 +391,6 @@ def routes(desk: Desk) -> Routes:
         ("/api/projects/{project}/media/delete", Delete(desk)),
         ("/api/projects/{project}/media/move", Move(desk)),
         ("/api/projects/{project}/media/copy", Copy(desk)),
+        ("/api/projects/{project}/media/tags", TagMedia(desk)),
         ("/api/projects/{project}/media/thumbnail", Thumbnail(desk)),
     )

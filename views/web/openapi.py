@@ -48,6 +48,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/api/projects/{project}/media/move", "post"): _json(
         ["relative_paths", "target_project"], relative_paths=PATHS, target_project=TEXT, target_source=MAYBE
     ),
+    ("/api/projects/{project}/media/tags", "post"): _json(
+        ["relative_paths"], relative_paths=PATHS, add_tags=PATHS, remove_tags=PATHS
+    ),
     ("/api/projects/{project}/media/thumbnail", "post"): _json(["relative_path", "data_url"], relative_path=TEXT, data_url=TEXT),
     ("/api/sources", "post"): _json(
         ["name", "root"], name=TEXT, root=TEXT, type={"enum": ["local", "smb", "nfs"]}, enabled={"type": "boolean"}
@@ -68,13 +71,16 @@ QUERIES = {
     "error": "Why it failed; a JSON body may say it instead.",
     "created_after": "Only what arrived at this time or later (ISO 8601).",
     "created_before": "Only what arrived before this time.",
+    "tag": "Only media that have this tag; several of them are asked for together.",
+    "origin": "Only media whose names tell of this device: iphone, nikon_z7, obs or unknown.",
     "offset": "How many to leave out at the beginning.",
     "background": "true: answer 202 at once with a job that can be followed.",
 }
 ASKED = {
     "/upload": ("filename",), "/toggle": ("enabled",), "/reindex": ("background",), "/jobs/next": ("limit", "claimed_by"),
     "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
-    "/media/query": ("created_after", "created_before", "offset", "limit"),
+    "{project}/media": ("tag", "origin"),
+    "/media/query": ("tag", "origin", "created_after", "created_before", "offset", "limit"),
 }  # fmt: skip
 ERROR = {
     "description": "What went wrong.",

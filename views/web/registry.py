@@ -28,8 +28,8 @@ NOBODY = "the content is stored, but no project shows it"
 class Name:
     """One name of a content: where it is, and how it can be had."""
 
-    def __init__(self, source: str, path: str, entry: Entry) -> None:
-        self.source, self.entry = source, entry
+    def __init__(self, source: str, path: str, entry: Entry, tags: tuple[str, ...]) -> None:
+        self.source, self.entry, self.tags = source, entry, tags
         self.project, _, self.inner = path.partition("/")
 
     def told(self) -> dict[str, Any]:
@@ -62,7 +62,8 @@ class Registry:
 
     @staticmethod
     def _names(source: str, library: Library, digest: Digest) -> list[Name]:
-        return [Name(source, path, entry) for path, entry in library.names_of(digest) if "/" in path]
+        tags = library.tags_of(digest)
+        return [Name(source, path, entry, tags) for path, entry in library.names_of(digest) if "/" in path]
 
     def asked(self, sum_hex: str) -> tuple[Digest, BlobRow, list[Name]]:
         """As find; 400 for what is no digest, 404 for a content nobody knows."""
@@ -92,6 +93,8 @@ class Registry:
             "relative_path": first.inner,
             "ext": media.extension_of(first.inner),
             "kind": media.kind_of(first.inner),
+            "origin": media.origin_of(first.inner),
+            "tags": {"manual": sorted({tag for name in names for tag in name.tags}), "derived": []},
             "timestamps": {"arrived_at": timestamp(first.entry.arrived_ns), "modified_at": timestamp(first.entry.modified_ns)},
             "urls": {
                 "stream": urls.stream(first.project, first.inner, first.source),

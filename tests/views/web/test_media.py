@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.views.web.conftest import Server
+from tests.views.web.conftest import Said, Server
 
 JPEG = b"\xff\xd8\xff\xe0 a picture"
 
@@ -223,3 +223,48 @@ def test_a_part_of_the_list_is_told_in_the_order_of_arrival(server: Server) -> N
     assert server.get(f"{url}?created_after=2000-01-01&limit=99999").json["limit"] == 1000
     for wrong in ("limit=x", "offset=-1", "created_after=yesterday"):
         assert server.get(f"{url}?{wrong}").status == 422
+
+
+def tag(server: Server, project: str, paths: list[str], **change: list[str]) -> Said:
+    return server.post(f"/api/projects/{project}/media/tags", {"relative_paths": paths, **change})
+
+
+def test_media_are_tagged_listed_and_found_by_their_tags(server: Server) -> None:
+    name = server.project("Tags")
+    first, second = (server.stored(name, file, file.encode()) for file in ("IMG_0001.MOV", "DSC_0002.NEF"))
+    said = tag(server, name, [first, second, "ingest/originals/none.mov"], add_tags=[" Keeper ", "Day 1"]).json
+    assert said["status"] == "ok" and said["missing"] == ["ingest/originals/none.mov"]
+    assert [(item["relative_path"], item["tags"]) for item in said["updated"]] == [
+        (path, {"manual": ["day 1", "keeper"], "derived": []}) for path in (first, second)
+    ]  # fmt: skip
+    assert tag(server, name, [second], remove_tags=["KEEPER"]).json["updated"][0]["tags"]["manual"] == ["day 1"]
+    assert {path: item["tags"] for path, item in listed(server, name).items()} == {
+        first: ["day 1", "keeper"], second: ["day 1"],
+    }  # fmt: skip
+    url = f"/api/projects/{name}/media"
+    assert [item["relative_path"] for item in server.get(f"{url}?tag=Keeper&tag=day%201").json["media"]] == [first]
+    assert [item["relative_path"] for item in server.get(f"{url}/query?tag=day%201&origin=nikon_z7").json["items"]] == [second]
+    assert server.get(f"{url}/query?tag=none").json["total"] == 0
+    sha256 = listed(server, name)[first]["sha256"]
+    assert server.get(f"/api/registry/{sha256}").json["tags"]["manual"] == ["day 1", "keeper"]
+
+
+def test_what_cannot_be_a_tag_is_refused(server: Server) -> None:
+    name = server.project("Untagged")
+    path = server.stored(name, "a.mov", b"untagged")
+    assert tag(server, name, [path], add_tags=["good", " "]).status == 400 and listed(server, name)[path]["tags"] == []
+    assert tag(server, name, [], add_tags=["good"]).status == 400
+    assert tag(server, name, [path], add_tags="good").status == 422  # type: ignore[arg-type]
+    assert tag(server, name, ["_manifest/files.jsonl"], add_tags=["good"]).status == 400
+    assert tag(server, "P77-None", [path], add_tags=["good"]).status == 404
+
+
+def test_tags_go_along_to_another_source(server: Server, nas: str) -> None:
+    name, there = server.project("Tagged"), server.project("Tagged there", nas)
+    path = server.stored(name, "a.mov", b"tagged, and off to another disk")
+    tag(server, name, [path], add_tags=["keeper"])
+    said = server.post(f"/api/projects/{name}/media/move",
+                       {"relative_paths": [path], "target_project": there, "target_source": nas})  # fmt: skip
+    assert said.json["moved"]
+    [item] = server.get(f"/api/projects/{there}/media?source={nas}").json["media"]
+    assert item["tags"] == ["keeper"]
