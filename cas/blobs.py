@@ -24,6 +24,9 @@ class BlobRow(msgspec.Struct, array_like=True, frozen=True):
     verified_ns   when the bytes were last read whole and found right (their arrival counts), 0 for never
     seal          inode, size, mtime_ns of the blob file at that time
     spares        further physical copies, `<62 hex>~1` …: made when the file system allowed no more links
+    told          which sums a sender told of these bytes, found equal at their arrival, each with the time it first was so:
+                  "sha256", "md5" …; "parts": sums of all pieces; "source": filmcan read the sender's file itself. A fact about
+                  the content: bytes that were hurt on the way do not become bytes that another sender named
     """
 
     size_bytes: int
@@ -33,6 +36,12 @@ class BlobRow(msgspec.Struct, array_like=True, frozen=True):
     seal: Seal
     sums: dict[str, bytes] = {}
     spares: int = 0
+    told: dict[str, int] = {}
+
+    @property
+    def read_back(self) -> bool:
+        """Were the bytes read from the disk again and found right, since they arrived?"""
+        return self.verified_ns > self.added_ns
 
 
 class OpenBlob:

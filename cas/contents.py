@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Iterable
 
 import msgspec
 
@@ -41,6 +42,12 @@ class OrphanRow(msgspec.Struct, array_like=True, frozen=True):
 
 class InodeRow(msgspec.Struct, array_like=True, frozen=True):
     """Nothing: the key says it all."""
+
+
+def knowing(row: BlobRow, kinds: Iterable[str], at_ns: int) -> BlobRow:
+    """The row, with the sums that a sender told (BlobRow.told); the first time of each stays."""
+    news = {kind: at_ns for kind in sorted(kinds) if kind not in row.told}
+    return msgspec.structs.replace(row, told={**row.told, **news}) if news else row
 
 
 class Uncertain(Exception):
@@ -102,7 +109,7 @@ class Contents:
         sums = body.sums
         row = self.blobs.get(acts.txn, sums.digest.raw)
         if sums.digest == EMPTY.digest:
-            return self.keep_row(acts, row or self.fresh_row(acts, sums, Seal(0, 0, 0)), sums), row is not None
+            return self.keep_row(acts, row or self.fresh_row(acts, sums, Seal(0, 0, 0)), sums, body.told), row is not None
         shard, blob_name = self.files.place(sums.digest)
         acts.touch(shard)
         try:
@@ -113,9 +120,12 @@ class Contents:
         except FileExistsError:
             if row is None or self.files.seal(sums.digest) != row.seal:
                 raise Uncertain(sums.digest) from None
-            return self.keep_row(acts, row, sums), True
+            return self.keep_row(acts, row, sums, body.told), True
         assert body.fd is not None
-        return self.keep_row(acts, self.fresh_row(acts, sums, seal_of(self._system, body.fd)), sums), False
+        fresh = self.fresh_row(acts, sums, seal_of(self._system, body.fd))
+        if row is not None:  # its file was lost, and is back
+            fresh = msgspec.structs.replace(fresh, sums=row.sums, told=row.told)
+        return self.keep_row(acts, fresh, sums, body.told), False
 
     def _link_found(self, found: Found, folder: int, name: str, shard: int, blob_name: str) -> None:
         """Link the very file that was hashed. FileBusy when another has its name by now, or its bytes may have changed."""
@@ -132,10 +142,11 @@ class Contents:
         """Inside a change: a name shows this content from now on; if it had none for a while, that while is over."""
         self.orphans.delete(acts.txn, digest.raw)
 
-    def keep_row(self, acts: Acts, row: BlobRow, sums: Sums) -> BlobRow:
+    def keep_row(self, acts: Acts, row: BlobRow, sums: Sums, told: Iterable[str] = ()) -> BlobRow:
         self.wanted(acts, sums.digest)
         if sums.extra and not sums.extra.items() <= row.sums.items():
             row = msgspec.structs.replace(row, sums={**row.sums, **sums.extra})
+        row = knowing(row, told, acts.at_ns)
         self.blobs.put(acts.txn, sums.digest.raw, row)
         return row
 

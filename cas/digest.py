@@ -1,4 +1,4 @@
-"""What bytes are called: digests, and the one pass that computes them. Only this module knows blake3 and hashlib."""
+"""What bytes are called: digests, and the one pass that computes them. Only this module knows blake3, hashlib and xxhash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from cas.errors import DigestInvalid
 Buffer = bytes | bytearray | memoryview
 DIGEST_BYTES = 32
 TAG_BYTES = 16
-EXTRA_KINDS = ("sha1", "md5", "adler32")  # what clients name in OC-Checksum; sha256 is always computed
+EXTRA_KINDS = ("sha1", "md5", "adler32", "sha512", "xxh128")  # sha256 is always computed; clients name the first three
+C4_DIGITS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # SMPTE ST 2114: base 58, without 0, I, O, l
+C4_CHARS = 90
 
 
 class Digest:
@@ -87,10 +89,20 @@ class _Adler32:
         return self._value.to_bytes(4, "big")
 
 
+def _xxh128() -> _Hash:
+    """XXH3 of 128 bits; its library is loaded when a manifest is first asked for."""
+    from xxhash import xxh3_128
+
+    made: _Hash = xxh3_128()
+    return made
+
+
 _MAKERS: dict[str, Any] = {
     "sha1": lambda: hashlib.sha1(usedforsecurity=False),
     "md5": lambda: hashlib.md5(usedforsecurity=False),
     "adler32": _Adler32,
+    "sha512": hashlib.sha512,
+    "xxh128": lambda: _xxh128(),
 }
 
 
@@ -119,6 +131,22 @@ def sums_of(data: Buffer) -> Sums:
     hasher = Hasher()
     hasher.update(data)
     return hasher.finish()
+
+
+def c4(sha512: bytes) -> str:
+    """The C4 id of bytes with this SHA-512: "c4" and 88 digits to the base of 58 (SMPTE ST 2114)."""
+    number, digits = int.from_bytes(sha512, "big"), ""
+    while number:
+        number, digit = divmod(number, len(C4_DIGITS))
+        digits = C4_DIGITS[digit] + digits
+    return "c4" + digits.rjust(C4_CHARS - 2, C4_DIGITS[0])
+
+
+def quick_sum(data: Buffer) -> bytes:
+    """16 bytes of XXH3: equal sums of small data, such as names and sums in a folder, where nobody attacks (ASC MHL)."""
+    made = _xxh128()
+    made.update(data)
+    return made.digest()
 
 
 def tag(data: Buffer) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,15 +40,20 @@ class Doubt:
         self._system, self._home, self._state, self._commit = system, home, state, commit
         self._contents, self._files = contents, contents.files
 
-    def examine(self, digest: Digest, took: Took | None = None) -> Verdict | None:
-        """Read a whole blob file and compare; None when there is none. What changes meanwhile is not good."""
+    def examine(self, digest: Digest, took: Took | None = None, extra: Iterable[str] = ()) -> Verdict | None:
+        """Read a whole blob file from the disk, not from memory, and compare; None when there is none. What changes meanwhile
+        is not good.
+
+        extra   further sums wanted, of `digest.EXTRA_KINDS`
+        """
         try:
             blob = self._files.open(digest)
         except FileNotFoundError:
             return None
         with blob:
+            self._system.forget_cached(blob.fd)
             seal = seal_of(self._system, blob.fd)
-            sums = hash_open(self._system, blob.fd, took=took)
+            sums = hash_open(self._system, blob.fd, extra, took)
             return Verdict(seal, sums.digest == digest and seal == seal_of(self._system, blob.fd), sums)
 
     def is_being_written(self, digest: Digest) -> bool:

@@ -15,11 +15,15 @@ READ_BYTES = 1 << 20
 
 
 class Found:
-    """A file that lies on disk already, hashed where it lies and held open; end it with `close` or `with`."""
+    """A file that lies on disk already, hashed where it lies and held open; end it with `close` or `with`.
+
+    told   as Incoming.told
+    """
 
     def __init__(self, system: System, fd: int, sums: Sums, seal: Seal) -> None:
         self._system = system
         self.fd, self.sums, self.seal = fd, sums, seal
+        self.told: set[str] = set()
 
     def close(self) -> None:
         if self.fd >= 0:

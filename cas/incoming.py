@@ -57,6 +57,7 @@ class Incoming:
         self.size_bytes = 0
         self.shares_blocks = False
         self.sums: Sums | None = None
+        self.told: set[str] = set()  # what becomes BlobRow.told
 
     def _check_size(self, size_bytes: int) -> None:
         if self._most_bytes is not None and size_bytes > self._most_bytes:
@@ -155,11 +156,12 @@ class Incoming:
             raise
 
     def require(self, kind: str, expected: bytes) -> None:
-        """After finish: the sum of `kind` must be `expected`, else ChecksumWrong."""
+        """After finish: the sum of `kind` must be `expected`, else ChecksumWrong. What its sender told is remembered with it."""
         assert self.sums is not None
         found = {"blake3": self.sums.digest.raw, "sha256": self.sums.sha256, **self.sums.extra}[kind]
         if found != expected:
             raise ChecksumWrong(kind, expected.hex(), found.hex())
+        self.told.add(kind)
 
     def link_to(self, folder: int, name: str) -> None:
         """Give the finished bytes a name; FileExistsError when it is taken."""

@@ -47,6 +47,7 @@ class Part(Incoming):
         self.name: str | None = name + PART
         self.fd: int | None = None
         self.sums: Sums | None = None
+        self.told = set()
         self.shares_blocks, self._sealed = False, sealed
         self.size_bytes = self.synced_bytes = self._flushed_bytes = size_bytes
         self._hasher, self._hashed_bytes = Hasher(), 0

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from cas.blobs import BlobRow, Blobs, OpenBlob
 from cas.committer import APPLIED, Acts, Committer, Position
-from cas.contents import USED, Contents, Uncertain
+from cas.contents import USED, Contents, Uncertain, knowing
 from cas.digest import EMPTY, Digest
 from cas.doubt import Doubt
 from cas.errors import BlobDamaged, BlobUnknown, NoSpace
@@ -265,9 +265,12 @@ class Store:
             after = page[-1][0].raw if len(page) == PAGE_ROWS else None
 
     def add_sums(self, digest: Digest, kinds: Iterable[str], took: Took | None = None) -> BlobRow:
-        """Compute further sums of a blob (reads all of it) and keep them; the row with them."""
+        """Compute further sums of a blob (reads all of it) and keep them; the row with them. BlobUnknown, BlobDamaged."""
         with self.open(digest) as blob:
             sums = hash_open(self.system, blob.fd, kinds, took)
+        if sums.digest != digest:
+            self.doubt.settle(digest)
+            raise BlobDamaged(digest.hex, "its bytes are others")
 
         def change(acts: Acts) -> BlobRow:
             row = self.blobs.get(acts.txn, digest.raw)
@@ -277,6 +280,22 @@ class Store:
             return self.contents.keep_row(acts, row, sums)
 
         return self.commit(change)
+
+    def hear(self, digests: Iterable[Digest], kind: str) -> None:
+        """Somebody who has these contents told their sums of `kind`; remembered (BlobRow.told) where it was not yet. Contents
+        nobody knows are left out."""
+        with self.index.read() as txn:
+            rows = {digest: self.blobs.get(txn, digest.raw) for digest in digests}
+        news = [digest for digest, row in rows.items() if row is not None and kind not in row.told]
+        if not news or self.state.reason:
+            return
+
+        def change(acts: Acts) -> None:
+            for digest in news:
+                if (row := self.blobs.get(acts.txn, digest.raw)) is not None:
+                    self.blobs.put(acts.txn, digest.raw, knowing(row, (kind,), acts.at_ns))
+
+        self.commit(change)
 
     def close(self) -> None:
         """After the last change. Closes everything and gives the lock back. Twice is once."""

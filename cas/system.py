@@ -218,6 +218,13 @@ class System:
         if _sync_file_range is not None:
             _sync_file_range(fd, ctypes.c_int64(offset), ctypes.c_int64(count), SYNC_FILE_RANGE_WRITE)
 
+    def forget_cached(self, fd: int) -> None:
+        """Reads of this file come from the disk from now on, not from memory (posix_fadvise(2), DONTNEED). A hint: what is not
+        synced yet, or mapped by another program, stays; where the system has no such call nothing happens.
+        """
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
     # copying, locking, space
     def clone(self, fd: int, to_fd: int) -> None:
         """Share the blocks of `fd` with `to_fd` (btrfs, xfs, …); OSError where the file system cannot."""

@@ -65,6 +65,7 @@ class Upload(msgspec.Struct, frozen=True):
     ends       it is complete when its length is reached (tus); else somebody has to say so (IETF draft)
     length     bytes of all of it, None while nobody knows
     offset     bytes that are here, safely
+    summed     bytes from the beginning that came with sums of their own, all right
     whole      complete: takes no more bytes
     result     what became of it, once it was placed
     """
@@ -82,6 +83,7 @@ class Upload(msgspec.Struct, frozen=True):
     born_ns: int = 0
     length: int | None = None
     offset: int = 0
+    summed: int = 0
     whole: bool = False
     result: dict[str, Any] | None = None
     at_ns: int = 0
@@ -89,6 +91,12 @@ class Upload(msgspec.Struct, frozen=True):
     @property
     def complete(self) -> bool:
         return self.whole or (self.ends and self.offset == self.length)
+
+    @property
+    def told(self) -> set[str]:
+        """What becomes `BlobRow.told`, once the bytes were found to be as the client said."""
+        parts = {"parts"} if 0 < self.summed == self.length else set()
+        return parts | ({"sha256"} if self.sha256 else set())
 
     @property
     def expires_ns(self) -> int:
@@ -334,15 +342,15 @@ class Resumable:
             if live.turn is turn:
                 self._take_over(live)
 
-    def _take_over(self, live: _Live) -> None:
-        """Nobody sends any more; what was sent so far counts, unless it waits for its checksum."""
+    def _take_over(self, live: _Live, **more: object) -> None:
+        """Nobody sends any more; what was sent so far counts, unless it waits for its checksum. `more` is noted with it."""
         turn, live.turn = live.turn, None
         if turn is None or live.part is None or live.gone:
             return
         try:
             if turn.sum_kind:
                 live.part.cut(turn.start)
-            self._note_offset(live)
+            self._note_offset(live, **more)
         finally:
             live.part.abandon()
 
@@ -350,8 +358,9 @@ class Resumable:
         with live.gate:
             if live.turn is not turn:
                 raise UploadTaken(live.upload.id)
-            turn.sum_kind = ""  # checked
-            self._take_over(live)
+            checked, turn.sum_kind = bool(turn.sum_kind), ""
+            goes_on = checked and live.upload.summed == turn.start
+            self._take_over(live, **({"summed": live.part.size_bytes} if goes_on and live.part is not None else {}))
             if last or live.upload.complete:
                 self._complete(live)
             return live.upload
@@ -393,6 +402,7 @@ class Resumable:
         if upload.sha256 and sums.sha256.hex() != upload.sha256:
             self.remove(upload.id)
             raise ChecksumWrong("sha256", upload.sha256, sums.sha256.hex())
+        part.told |= upload.told
         uploaded = self._library.upload(upload.project, upload.name, part)
         return {
             "status": "duplicate" if uploaded.duplicate else "stored", "path": uploaded.path, "sha256": sums.sha256.hex(),

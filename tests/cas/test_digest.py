@@ -6,10 +6,11 @@ import hashlib
 import zlib
 
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cas.digest import EMPTY, EXTRA_KINDS, Digest, Hasher, sums_of, tag
+from cas.digest import EMPTY, EXTRA_KINDS, Digest, Hasher, c4, sums_of, tag
 from cas.errors import DigestInvalid
 
 OF_ABC = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"  # from the BLAKE3 reference
@@ -51,7 +52,16 @@ def test_sums_do_not_depend_on_how_the_bytes_arrive(pieces: list[bytes]) -> None
         "sha1": hashlib.sha1(data).digest(),
         "md5": hashlib.md5(data).digest(),
         "adler32": zlib.adler32(data).to_bytes(4, "big"),
+        "sha512": hashlib.sha512(data).digest(),
+        "xxh128": xxhash.xxh3_128(data).digest(),
     }
+
+
+def test_a_c4_id_is_the_sha512_to_the_base_of_58() -> None:
+    # the id that the standard itself gives for the empty content, and a number that needs its leading digits
+    empty = "c459dsjfscH38cYeXXYogktxf4Cd9ibshE3BHUo6a58hBXmRQdZrAkZzsWcbWtDg5oQstpDuni4Hirj75GEmTc1sFT"
+    assert c4(hashlib.sha512(b"").digest()) == empty
+    assert c4(bytes(63) + b"\x3a") == "c4" + "1" * 86 + "21" and len(c4(b"\xff" * 64)) == 90
 
 
 def test_a_tag_is_short_and_tells_contents_apart() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from cas.digest import sums_of
 from tests.davfront.conftest import Client
 from views.library import Library
 
@@ -169,3 +170,17 @@ def test_a_clip_is_an_ordinary_file_in_the_project(dav: Client, library: Library
 def test_a_name_that_is_not_utf8_is_answered(dav: Client) -> None:
     """§13 row 15. Stock drops the connection on `%E9`."""
     assert dav("PUT", "/dav/P1-Test/%E9", b"x").status == 400
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("md5", "OC_Checksum", "MD5:" + hashlib.md5(CLIP).hexdigest()),
+        ("sha256", "Repr_Digest", f"sha-256=:{base64.b64encode(hashlib.sha256(CLIP).digest()).decode()}:"),
+        ("sha256", "Content_Digest", f"sha-256=:{base64.b64encode(hashlib.sha256(CLIP).digest()).decode()}:"),
+    ],
+)
+def test_a_sum_that_was_promised_and_kept_is_remembered(dav: Client, library: Library, kind: str, field: str, value: str) -> None:
+    assert dav("PUT", "/dav/P1-Test/a.mov", CLIP, **{field: value}).status == 201
+    row = library.store.blob(sums_of(CLIP).digest)
+    assert row is not None and set(row.told) == {kind}

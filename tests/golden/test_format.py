@@ -48,7 +48,10 @@ ENTRY = Entry(
 )  # fmt: skip
 KEY = entry_key(16, ENTRY.name)
 ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
-    "blobs": (SUMS.digest.raw, BlobRow(4, SUMS.sha256, AT_NS, AT_NS, Seal(99, 4, AT_NS), {"md5": bytes(16)}, 1)),
+    "blobs": (
+        SUMS.digest.raw,
+        BlobRow(4, SUMS.sha256, AT_NS, AT_NS, Seal(99, 4, AT_NS), {"md5": bytes(16)}, 1, {"sha256": AT_NS}),
+    ),
     "sha256s": (SUMS.sha256, Sha256Row(SUMS.digest.raw)),
     "inodes": ((99).to_bytes(16, "big") + SUMS.digest.raw, InodeRow()),
     "entries": (KEY, ENTRY),
@@ -97,6 +100,13 @@ def test_a_row_of_every_table(name: str, tmp_path: Path) -> None:
     sealed = table.seal(key, table.pack(row))
     compare(f"{name}.hex", key + b"|" + sealed)
     assert table.open(key, sealed) == row
+
+
+def test_a_row_of_a_blob_from_before_senders_were_remembered_is_read() -> None:
+    key, row = ROWS["blobs"]
+    sealed = bytes.fromhex((HERE / "blobs-before-told.hex").read_text())[len(key) + 1 :]
+    table: Table[msgspec.Struct] = Table("blobs", BlobRow, 1, True, False, None)
+    assert table.open(key, sealed) == msgspec.structs.replace(row, told={})
 
 
 def test_every_table_is_here(tmp_path: Path) -> None:

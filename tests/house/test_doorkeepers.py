@@ -33,6 +33,7 @@ LIBRARIES = {
     "urllib3": ("tools/agents/*",),
     "watchfiles": ("views/hints.py",),
     "wsgidav": ("davfront/*",),
+    "xxhash": ("cas/digest.py",),
 }
 STANDARD = {
     "hashlib": (

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cas.digest import Digest
 from cas.errors import ChecksumWrong, TooLarge
 from tests.conftest import PROJECT
 from tests.faulty import Clock, FaultySystem, QuickSystem
@@ -258,3 +259,34 @@ def test_a_death_at_any_act_loses_nothing_that_was_told(root: Path, late: bool) 
         again.close()
         if not struck:
             return
+
+
+def told(library: Library, upload: Upload) -> set[str]:
+    assert upload.result is not None
+    row = library.store.blob(Digest.from_hex(upload.result["blake3"]))
+    assert row is not None
+    return set(row.told)
+
+
+def test_sums_of_every_piece_are_sums_of_the_whole_also_over_a_restart(library: Library, root: Path) -> None:
+    upload = library.resumable.begin(said(length=10))
+    library.resumable.append(upload.id, 0, Body(b"hello"), sums={"md5": hashlib.md5(b"hello").digest()})
+    library.close()
+    again = Library(root, QuickSystem())
+    done = again.resumable.append(upload.id, 5, Body(b"world"), sums={"sha1": hashlib.sha1(b"world").digest()})
+    assert told(again, done) == {"parts"}
+    again.close()
+
+
+@pytest.mark.parametrize("without", [0, 1])
+def test_a_piece_without_a_sum_leaves_the_whole_without_one(library: Library, without: int) -> None:
+    upload = library.resumable.begin(said(length=10))
+    for number, data in enumerate((b"hello", b"world")):
+        sums = {} if number == without else {"md5": hashlib.md5(data).digest()}
+        upload = library.resumable.append(upload.id, 5 * number, Body(data), sums=sums)
+    assert told(library, upload) == set()
+
+
+def test_a_sum_of_the_whole_is_remembered(library: Library) -> None:
+    upload = library.resumable.begin(said(length=5, sha256=hashlib.sha256(b"hello").hexdigest()))
+    assert told(library, library.resumable.append(upload.id, 0, Body(b"hello"))) == {"sha256"}

@@ -243,6 +243,7 @@ class _Import:
     def _share(self, item: Wanted, path: str, there: list[Entry], folder: int) -> tuple[Placed | None, int]:
         """The file itself becomes the stored one; it is read for its digest and not written."""
         with self._library.store.find_on_disk(folder, item.file.name, took=self._took) as found:
+            found.told.add("source")
             if any(entry.digest == found.sums.digest for entry in there):
                 return None, found.seal.modified_ns
             try:

@@ -99,6 +99,7 @@ def read_in(library: Library, file: Path, took: Callable[[int], None]) -> Iterat
             if (before.st_mtime_ns, body.size_bytes) != (after.st_mtime_ns, after.st_size):
                 raise Refused(f"{file} changed while it was read; try again when it is finished")
             body.finish(modified_ns=before.st_mtime_ns)
+            body.told.add("source")
             yield body, before.st_mtime_ns
 
 

@@ -32,7 +32,8 @@ class Fingerprint:
             raise shape("body", "items", "a size is a whole number of bytes", size)
         self.name: str = item["name"]
         self.size: int | None = size
-        self.sum_hex: str = next((item[kind] for kind in ("blake3", "sha256") if isinstance(item.get(kind), str)), "").lower()
+        self.kind = next((kind for kind in ("blake3", "sha256") if isinstance(item.get(kind), str)), "")
+        self.sum_hex: str = item[self.kind].lower() if self.kind else ""
 
 
 class Needed:
@@ -51,6 +52,7 @@ class Needed:
         asked = [Fingerprint(item) for item in items]
         known = _known(library, asked)
         had = _had(library, found.name, list(known.values()))
+        _hear(library, asked, known)
         sizes = _sizes(library, found.name)
         told = [_told(one, known.get(one.sum_hex), had, sizes) for one in asked]
         counts = {word: sum(item["status"] == word for item in told) for word in ("have", "needed", "maybe")}
@@ -69,6 +71,12 @@ def _known(library: Library, asked: list[Fingerprint]) -> dict[str, Digest]:
             if known is not None:
                 found[one.sum_hex] = known[0]
     return found
+
+
+def _hear(library: Library, asked: list[Fingerprint], known: dict[str, Digest]) -> None:
+    """Who asks by a sum that is known here has those very bytes: as good as if they had been sent with it."""
+    for kind in sorted({one.kind for one in asked if one.kind}):
+        library.store.hear([known[one.sum_hex] for one in asked if one.kind == kind and one.sum_hex in known], kind)
 
 
 def _had(library: Library, project: str, digests: list[Digest]) -> dict[Digest, str]:
@@ -110,6 +118,7 @@ class Place:
         if known is None or not counter.library.names_of(known):
             raise ApiError(404, "no name of this source shows such a content; send the bytes")
         resp.media = self._placed(counter, one.name, known)
+        _hear(counter.library, [one], {one.sum_hex: known})
 
     @staticmethod
     def _placed(counter: Counter, name: str, digest: Digest) -> dict[str, Any]:

@@ -64,6 +64,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 QUERIES = {
     "source": "Name of the source; primary when it is not given.",
     "filename": "Name of the file, where the bare bytes are the body.",
+    "sha256": "What the bytes must hash to, in hexadecimal digits: other bytes are refused, and the receipt remembers it.",
     "enabled": "true switches the source on, false switches it off.",
     "limit": "At most so many.",
     "claimed_by": "Name of the agent.",
@@ -77,7 +78,8 @@ QUERIES = {
     "background": "true: answer 202 at once with a job that can be followed.",
 }
 ASKED = {
-    "/upload": ("filename",), "/toggle": ("enabled",), "/reindex": ("background",), "/jobs/next": ("limit", "claimed_by"),
+    "/upload": ("filename", "sha256"), "/upload/{name}": ("sha256",),
+    "/toggle": ("enabled",), "/reindex": ("background",), "/jobs/next": ("limit", "claimed_by"),
     "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
     "{project}/media": ("tag", "origin"),
     "/media/query": ("tag", "origin", "created_after", "created_before", "offset", "limit"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +17,14 @@ from views.audit import timestamp
 from views.errors import NameInvalid
 from views.library import Library
 from views.sources import PRIMARY
-from views.web import form, urls
+from views.web import draft, form, urls
 from views.web.app import Routes
 from views.web.body import pieces, stream_of
 from views.web.desk import Desk
 from views.web.errors import ApiError, shape
 from views.web.form import Part
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
 FORM_BYTES = 1 << 20  # what a form may add to its file
 FIELDS = ("file", "files", "files[]")
 STORED = "Kept. The path is the name it has here."
@@ -66,8 +68,9 @@ class Counter:
 class Taking:
     """The files of one form, taken in as they pass. One wrong name among several files does not stop the others."""
 
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
+    def __init__(self, counter: Counter, sha256: bytes | None = None) -> None:
+        """sha256: what each file must hash to, if its sender said so."""
+        self._counter, self._sha256 = counter, sha256
         self.items: list[dict[str, Any]] = []
         self.named_otherwise: list[str] = []
 
@@ -90,6 +93,7 @@ class Taking:
         with self._counter.library.receive() as body:
             for piece in _of_part(events):
                 body.write(piece)
+            _compare(body, self._sha256)
             self.items.append(self._counter.keep(name, body))
 
 
@@ -121,7 +125,7 @@ class Upload:
     def _form(self, req: falcon.Request, counter: Counter) -> dict[str, Any]:
         if not req.get_param("batch_id"):
             refuse_large(self._desk, req, FORM_BYTES)
-        taking = Taking(counter)
+        taking = Taking(counter, promised(req))
         taking.take(form.events(stream_of(req), req.content_type or ""))
         if not taking.items:
             raise shape("body", "file", "a part named file with a file name is needed", taking.named_otherwise or None)
@@ -177,12 +181,31 @@ def take_bare(desk: Desk, req: falcon.Request, counter: Counter, name: str) -> d
     """The whole body is the file. 400 for a part of one: curl -C would keep the tail under the name of the whole."""
     if req.get_header("Content-Range"):
         raise ApiError(400, "parts of a file cannot be stored here; send the whole file")
-    name = check_name(name)
+    name, sha256 = check_name(name), promised(req)
     refuse_large(desk, req, 0)
     with counter.library.receive(req.content_length) as body:
         for piece in pieces(stream_of(req)):
             body.write(piece)
+        _compare(body, sha256)
         return counter.keep(name, body)
+
+
+def promised(req: falcon.Request) -> bytes | None:
+    """The SHA-256 that the sender told: `?sha256=` in hex, or of a bare body Repr-Digest or Content-Digest (RFC 9530)."""
+    text = (req.get_param("sha256") or "").removeprefix("sha256:").lower()
+    if not text and not form.is_form(req.content_type):
+        fields = (req.get_header("Repr-Digest"), req.get_header("Content-Digest"))
+        text = next((told for field in fields if (told := draft.sha256(field))), "")
+    if text and not SHA256.fullmatch(text):
+        raise shape("query", "sha256", "a SHA-256 has 64 hexadecimal digits", text)
+    return bytes.fromhex(text) if text else None
+
+
+def _compare(body: Incoming, sha256: bytes | None) -> None:
+    """ChecksumWrong when the bytes are not those their sender meant; nothing is kept then."""
+    if sha256 is not None:
+        body.finish()
+        body.require("sha256", sha256)
 
 
 def refuse_large(desk: Desk, req: falcon.Request, allowance_bytes: int) -> None:

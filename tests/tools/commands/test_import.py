@@ -250,3 +250,13 @@ def test_a_file_that_is_being_written_waits_for_the_next_time(filmcan: Filmcan, 
     assert said.code == 3
     [(name, why)] = said.json["failed"].items()
     assert name.endswith("A002.mov") and "being written" in why
+
+
+@pytest.mark.parametrize("how", [[], ["--link"]])
+def test_what_filmcan_read_itself_is_what_its_owner_had(filmcan: Filmcan, card: Path, root: Path, how: list[str]) -> None:
+    filmcan("import", card, "--into", "Wedding", *how)
+    filmcan("put", card / "DCIM/100/A002.mov", "P1-Wedding/ingest/originals/")
+    store = Store(root)
+    store.catch_up()
+    assert [set(row.told) for page in store.pages() for _, row in page] == [{"source"}] * 2
+    store.close()

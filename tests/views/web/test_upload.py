@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import socket
@@ -11,6 +12,7 @@ from urllib.parse import quote
 
 from blake3 import blake3
 
+from cas.digest import Digest
 from tests.views.web.conftest import BOUNDARY, Server, form
 from views.reindex import apply, plan
 
@@ -240,3 +242,43 @@ def test_two_hundred_parallel_uploads_agree_in_counts_index_disk_and_store(serve
     library = server.libraries.primary
     assert plan(library, name).steps == () and left_behind(server) == []
     assert apply(library, plan(library, name)).indexed == []
+
+
+def told(server: Server, data: bytes) -> set[str]:
+    row = server.libraries.primary.store.blob(Digest(blake3(data).digest()))
+    return set(row.told) if row else set()
+
+
+def test_a_sum_that_is_told_is_compared_and_remembered(server: Server) -> None:
+    name, form_data, bare, headed = server.project("Sums"), b"as a form", b"as bare bytes", b"with a header"
+    body, kind = form(("file", "a.mov", form_data))
+    sha256 = hashlib.sha256(form_data).hexdigest()
+    assert server.post(f"/api/projects/{name}/upload?sha256={sha256}", body, Content_Type=kind).status == 200
+    sha256 = hashlib.sha256(bare).hexdigest().upper()
+    assert server.ask("PUT", f"/api/projects/{name}/upload/b.mov?sha256={sha256}", bare).status == 200
+    field = f"sha-256=:{base64.b64encode(hashlib.sha256(headed).digest()).decode()}:"
+    assert server.ask("PUT", f"/api/projects/{name}/upload/c.mov", headed, Content_Digest=field).status == 200
+    assert [told(server, data) for data in (form_data, bare, headed)] == [{"sha256"}] * 3
+
+
+def test_bytes_that_are_not_what_was_told_are_not_kept(server: Server) -> None:
+    name = server.project("Wrong")
+    said = server.ask("PUT", f"/api/projects/{name}/upload/a.mov?sha256={'0' * 64}", b"other bytes")
+    assert said.status == 400 and "sha256" in said.json["detail"] and server.names(name) == []
+    body, kind = form(("file", "a.mov", b"other bytes"))
+    assert server.post(f"/api/projects/{name}/upload?sha256={'0' * 64}", body, Content_Type=kind).status == 400
+    assert server.post(f"/api/projects/{name}/upload?sha256=no", body, Content_Type=kind).status == 422
+    assert server.names(name) == [] and left_behind(server) == []
+
+
+def test_who_asks_by_a_sum_that_is_here_has_the_bytes(server: Server) -> None:
+    name, other, data = server.project("Ask"), server.project("Place"), b"asked for by its sum"
+    server.stored(name, "a.mov", data)
+    server.post(f"/api/projects/{name}/upload-needed", {"items": [{"name": "a.mov", "size": len(data)}]})
+    assert told(server, data) == set()
+    asked = {"name": "a.mov", "sha256": hashlib.sha256(data).hexdigest()}
+    server.post(f"/api/projects/{name}/upload-needed", {"items": [asked]})
+    assert told(server, data) == {"sha256"}
+    placed = {"name": "a.mov", "blake3": blake3(data).hexdigest()}
+    assert server.post(f"/api/projects/{other}/place", placed).json["status"] == "stored"
+    assert told(server, data) == {"blake3", "sha256"}
