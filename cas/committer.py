@@ -1,7 +1,8 @@
 """Makes changes last, in groups: names linked → journal written → index → folders synced → journal synced → callers answered.
 
-Whoever wants to commit puts a ticket in the queue and takes the turn; the one who gets it decides and does the work of all
-that wait, then lets the next group begin while its own becomes durable. Groups are answered in their order, so what was built
+Whoever wants to commit puts a ticket in the queue. The first leads: it does the work of all that wait, makes it last, answers,
+and calls the first of those that came meanwhile to lead the next group. One group at a time: what comes while the disk works
+shares the next flush (with eight writers a fifth less work for each than when every one began a group of its own). What was built
 on a change is never answered before it. There is no thread to hand over to: alone, a change costs its own syncs and nothing
 else (a handover cost 60 µs). File data is synced before, by each caller in its own thread (`Incoming.finish`), where the file
 system merges them.
@@ -105,24 +106,16 @@ class Acts:
 Change = Callable[[Acts], T]
 
 
-class _Batch:
-    """Changes that were decided together and become durable together."""
-
-    __slots__ = ("acts", "done", "end", "error", "events", "previous")
-
-    def __init__(self, acts: Acts, events: list[Event], end: int, previous: _Batch | None) -> None:
-        self.acts, self.events, self.end, self.previous = acts, events, end, previous
-        self.done = threading.Event()
-        self.error: BaseException | None = None
-
-
 class _Ticket(Generic[T]):
-    __slots__ = ("batch", "change", "decided", "error", "result")
+    """One change on its way. Its thread waits for the lock `called`, until the change was answered or is to lead."""
+
+    __slots__ = ("answered", "called", "change", "error", "leads", "result")
 
     def __init__(self, change: Change[T]) -> None:
         self.change = change
-        self.decided = False
-        self.batch: _Batch | None = None
+        self.called = threading.Lock()
+        self.called.acquire()
+        self.answered = self.leads = False
         self.error: BaseException | None = None
         self.result: T | None = None
 
@@ -135,49 +128,70 @@ class Committer:
         self._root, self._mark = home.root, home.mark
         self.state = state
         self._queue: deque[_Ticket[Any]] = deque()
-        self._turn = threading.Lock()
-        self._last: _Batch | None = None
+        self._gate = threading.Lock()  # over `_queue` and `_led`, for moments only
+        self._led = False  # is somebody leading a group?
 
     def commit(self, change: Change[T]) -> T:
         """Run `change` and make what it did last; its result, or what it raised. Degraded and NoSpace come from the disk.
 
         Others may see what it did a moment before this returns; nobody is answered before it would survive a power cut.
         """
-        ticket, mine = _Ticket(change), None
-        self._queue.append(ticket)
-        with self._turn:
-            if not ticket.decided:
-                mine = self._decide_next()
-        if mine is not None:
-            self._make_last(mine)
-        if ticket.error is None and ticket.batch is not None:
-            ticket.batch.done.wait()
-            ticket.error = ticket.batch.error
+        ticket = _Ticket(change)
+        try:
+            self._take_turn(ticket)
+        except BaseException:
+            self._withdraw(ticket)
+            raise
         if ticket.error is not None:
             raise ticket.error
         return ticket.result  # type: ignore[return-value]
 
-    def _decide_next(self) -> _Batch | None:
-        """Decide and do what waits: names, journal and index, in memory of the system. None when nothing came of it."""
-        group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_CHANGES))]
+    def _take_turn(self, ticket: _Ticket[Any]) -> None:
+        with self._gate:
+            self._queue.append(ticket)
+            ticket.leads, self._led = not self._led, True
+        if not ticket.leads:
+            ticket.called.acquire()
+        if not ticket.answered:
+            self._lead()
+
+    def _withdraw(self, ticket: _Ticket[Any]) -> None:
+        """Its thread was interrupted. If it waited it waits no more, and if it was called to lead another does."""
+        with self._gate:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+                if ticket.leads:
+                    self._call_next()
+
+    def _lead(self) -> None:
+        """Do all that waits as one group, answer it, and call the next to lead."""
+        with self._gate:
+            group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_CHANGES))]
         try:
             self.state.check()
-            batch = self._do(group)
-            for ticket in group:
-                ticket.batch = batch
-            return batch
+            self._make_last(*self._do(group))
         except BaseException as error:
             failure = self._explain(error) if isinstance(error, Exception) else Degraded("it was interrupted")
             for ticket in group:
                 ticket.error = ticket.error or failure
             if not isinstance(error, Exception):
                 raise
-            return None
         finally:
             for ticket in group:
-                ticket.decided = True
+                ticket.answered = True
+                ticket.called.release()
+            with self._gate:
+                self._call_next()
 
-    def _do(self, group: list[_Ticket[Any]]) -> _Batch:
+    def _call_next(self) -> None:
+        """Holding `_gate`: the first that waits leads now, or nobody."""
+        self._led = bool(self._queue)
+        if self._led:
+            self._queue[0].leads = True
+            self._queue[0].called.release()
+
+    def _do(self, group: list[_Ticket[Any]]) -> tuple[Acts, list[Event], int]:
+        """Decide and do: names, journal and index, in memory of the system. What was done, its events, where the journal ends."""
         txn = self._index.write()
         acts = Acts(txn, self._system, self._root, self._system.now_ns())
         try:
@@ -191,8 +205,7 @@ class Committer:
             txn.abort()
             acts.close()
             raise
-        self._last = _Batch(acts, events, end, self._last)
-        return self._last
+        return acts, events, end
 
     def _run(self, group: list[_Ticket[Any]], acts: Acts) -> list[Event]:
         """The changes one after the other; what one raises is its own affair and the group goes on without it."""
@@ -215,35 +228,20 @@ class Committer:
                 events.append(event)
         return events
 
-    def _make_last(self, batch: _Batch) -> None:
-        """Sync what a batch did, wait for the ones before it, show its events."""
+    def _make_last(self, acts: Acts, events: list[Event], end: int) -> None:
+        """Sync what a group did, then show its events. Journal to the disk, then names: where one log holds all names, the flush
+        behind it covers both."""
         try:
             with self._no_second_try("a change could not be made to last"):
-                self._sync(batch)
-        except BaseException as error:
-            batch.error = self._explain(error)
-            if not isinstance(error, Exception):
-                raise
+                if acts.touched:
+                    self._journal.write_out(end, self._mark)
+                    self._system.sync_names(acts.touched, self._mark)
+                else:
+                    self._journal.sync(end)
         finally:
-            batch.acts.close()
-            self._settle(batch)
-
-    def _sync(self, batch: _Batch) -> None:
-        """Journal to the disk, then names: where one log holds all names, the flush behind it covers both."""
-        if batch.acts.touched:
-            self._journal.write_out(batch.end, self._mark)
-            self._system.sync_names(batch.acts.touched, self._mark)
-        else:
-            self._journal.sync(batch.end)
-
-    def _settle(self, batch: _Batch) -> None:
-        previous, batch.previous = batch.previous, None
-        if previous is not None:
-            previous.done.wait()
-            batch.error = batch.error or previous.error
-        if batch.error is None and batch.events:
-            self._journal.publish(batch.events)
-        batch.done.set()
+            acts.close()
+        if events:
+            self._journal.publish(events)
 
     @contextmanager
     def _no_second_try(self, what: str) -> Iterator[None]:

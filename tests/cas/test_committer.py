@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,10 +42,7 @@ def together(library: Library, *changes: Callable[[Acts], object]) -> list[BaseE
         library.store.commit(lambda acts: None)
     except (Degraded, NoSpace):
         pass  # told to everybody
-    for ticket in tickets:
-        if ticket.batch is not None:
-            ticket.batch.done.wait()
-    return [ticket.error or (ticket.batch.error if ticket.batch else None) for ticket in tickets]
+    return [ticket.error for ticket in tickets]
 
 
 def making(library: Library, name: str) -> Callable[[Acts], object]:
@@ -110,6 +108,40 @@ def test_an_interrupt_is_raised_where_it_happened_and_nobody_else_is_answered(li
     assert library.find(f"{FILM}/a") is None
     library.make_folder(f"{FILM}/b")
     assert [event.facts["path"] for event in library.store.journal.after(1)] == [f"{FILM}/b"]
+
+
+@pytest.mark.parametrize("called", [False, True], ids=["while it waits", "when it is called to lead"])
+def test_who_is_interrupted_before_its_change_began_leaves_the_turn_to_the_others(library: Library, called: bool) -> None:
+    committer, entered, leave = library.store._committer, threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def slow(acts: Acts) -> None:
+        entered.set()
+        leave.wait()
+
+    def write(name: str) -> None:
+        library.make_folder(f"{FILM}/{name}")
+        done.append(name)
+
+    leading = threading.Thread(target=library.store.commit, args=(slow,))
+    leading.start()
+    entered.wait()
+    gone = _Ticket(making(library, "gone"))
+    committer._queue.append(gone)  # its thread waits, first in the queue
+    waiting = threading.Thread(target=write, args=("waits",))
+    waiting.start()
+    while len(committer._queue) < 2:
+        time.sleep(0.001)
+    if called:
+        leave.set()
+        leading.join()
+        assert gone.leads and not done
+    committer._withdraw(gone)
+    leave.set()
+    for thread in (leading, waiting):
+        thread.join(10)
+    write("later")
+    assert done == ["waits", "later"] and library.find(f"{FILM}/gone") is None
 
 
 def test_an_interrupt_between_journal_and_index_lets_nobody_write_any_more(
