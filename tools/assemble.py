@@ -100,6 +100,7 @@ def make_server(libraries: Libraries, settings: Settings) -> Server:
 def rooms() -> Sequence[Room]:
     """Every room of the API. Imported here, because most commands need none of them."""
     from views.web import (
+        batches,
         health,
         media,
         needed,
@@ -116,7 +117,7 @@ def rooms() -> Sequence[Room]:
     )  # fmt: skip
 
     return (
-        health.routes, projects.routes, upload.routes, media.routes, reindex.routes, sources.routes, works.routes,
+        health.routes, projects.routes, upload.routes, batches.routes, media.routes, reindex.routes, sources.routes, works.routes,
         registry.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
     )  # fmt: skip
 

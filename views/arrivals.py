@@ -16,6 +16,7 @@ from cas.digest import Digest, Sums
 from cas.incoming import Incoming
 from cas.store import Store
 from views import naming
+from views.batches import BatchItem
 from views.edit import Editor
 from views.entry import Entry, Kind
 from views.errors import NameInvalid, NameNotFound
@@ -66,6 +67,12 @@ def numbered(name: str, count: int) -> str:
     return stem + tail
 
 
+def item_of(uploaded: Uploaded, name: str, at_ns: int) -> BatchItem:
+    """What became of an upload, as its batch notes it."""
+    status, sums = "duplicate" if uploaded.duplicate else "stored", uploaded.sums
+    return BatchItem(at_ns, status, name, uploaded.path, sums.sha256, sums.size_bytes, uploaded.entry.arrived_ns)
+
+
 class Arrivals:
     """Uploads and moves into projects, inside a change of the store. All go to `ingest/originals`, flat."""
 
@@ -73,8 +80,19 @@ class Arrivals:
         self._store, self._tree, self._edit, self._transfer = store, tree, edit, transfer
         self._folder = Folder(store)
 
-    def receive(self, acts: Acts, project: str, name: str, body: Incoming, *, modified_ns: int | None, via: str) -> Uploaded:
-        """A finished body under `name`, or under the next that is free."""
+    def receive(
+        self, acts: Acts, project: str, name: str, body: Incoming, *, modified_ns: int | None, via: str, batch: str = ""
+    ) -> Uploaded:
+        """A finished body under `name`, or under the next that is free; noted in `batch`, which must be open."""
+        if not batch:
+            return self._receive(acts, project, name, body, modified_ns, via)
+        batches, top = self._tree.batches, self._tree.found(acts.txn, project)[1]
+        batches.check_open(acts.txn, top.id, batch)
+        uploaded = self._receive(acts, project, name, body, modified_ns, via)
+        batches.note(acts, top.id, batch, item_of(uploaded, name, acts.at_ns))
+        return uploaded
+
+    def _receive(self, acts: Acts, project: str, name: str, body: Incoming, modified_ns: int | None, via: str) -> Uploaded:
         assert body.sums is not None
         top = self._project(acts, project)
         shown = self.shown(acts, top, body.sums.digest)

@@ -63,7 +63,8 @@ def index_entry(
 
 
 class Note(NamedTuple):
-    """Something to be written for a project: a line of FILES or EVENTS; for INDEX that it changed."""
+    """Something to be written for a project: a line of FILES or EVENTS; no line for INDEX, or for the id of a batch of uploads,
+    that changed."""
 
     project: int
     file: str
@@ -164,7 +165,7 @@ class Teller:
         touched = {note.project for note in notes} | {before.id, after.id}
         if event.op not in QUIET_OPS:
             notes += [Note(project, INDEX, event.seq, b"") for project in sorted(touched) if project]
-        return notes
+        return notes + batch_note(event)
 
     def _place(self, path: str) -> Place:
         name, _, inner = path.partition("/")
@@ -359,6 +360,14 @@ class Teller:
         """A phone said which album it sends: kept as it was said."""
         if after.id:
             yield self._event(event, after, "sync-album", event.facts["body"])
+
+
+def batch_note(event: Event) -> list[Note]:
+    """The batch of uploads that an event changed, if it did."""
+    if "batch" not in event.facts:
+        return []
+    project, batch = event.facts["batch"]
+    return [Note(project, batch, event.seq, b"")]
 
 
 def source_of(event: Event) -> str:

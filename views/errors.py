@@ -24,6 +24,10 @@ JobProblem
 
 TagInvalid            a tag nothing may have
 
+BatchProblem          of uploads that belong together
+├── BatchUnknown      this project has no batch of this id
+└── BatchClosed       it is complete and takes no more files
+
 UploadProblem         of uploads that arrive in several goes
 ├── UploadUnknown     no such upload, or it expired
 ├── UploadBusy        another request is sending bytes of it now
@@ -140,6 +144,24 @@ class TagInvalid(Exception):
     def __init__(self, tag: str, why: str) -> None:
         self.tag, self.why = tag, why
         super().__init__(f"{tag[:80]!r} cannot be a tag: {why}")
+
+
+class BatchProblem(Exception):
+    """Every error of this package that is about a batch of uploads."""
+
+    sentence = "{id}"
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        super().__init__(self.sentence.format(id=id[:80]))
+
+
+class BatchUnknown(BatchProblem):
+    sentence = "there is no batch {id!r} in this project; begin one with op=start"
+
+
+class BatchClosed(BatchProblem):
+    sentence = "the batch {id} was finalized and takes no more files; begin another with op=start"
 
 
 class UploadProblem(Exception):

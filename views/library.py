@@ -232,19 +232,22 @@ class Library:
             )
 
     def upload(
-        self, project: str, name: str, body: Incoming, *, modified_ns: int | None = None, via: str = "upload"
+        self, project: str, name: str, body: Incoming, *, modified_ns: int | None = None, via: str = "upload", batch: str = ""
     ) -> Uploaded:
         """Keep the bytes in `body` once in a project, below its originals: under `name`, or under the next name that is free.
 
         body     is finished here and ended in any case; do not use it afterwards
-        raises   NameInvalid, NameNotFound for the project, BodyIncomplete, NoSpace, Degraded
+        batch    id of the batch it is noted in, "" for none
+        raises   NameInvalid, NameNotFound for the project, BatchUnknown, BatchClosed, BodyIncomplete, NoSpace, Degraded
         threads  of two uploads of the same bytes to one project, one is stored and one is the duplicate
         """
         with body:
             name = check_name(name)
             body.finish(modified_ns=modified_ns)
             return self.store.commit(
-                lambda acts: self.arrivals.receive(acts, project, name, body, modified_ns=modified_ns, via=via)
+                lambda acts: self.arrivals.receive(
+                    acts, project, name, body, modified_ns=modified_ns, via=via, batch=batch
+                )
             )
 
     def bring(self, source: str, project: str) -> Brought:

@@ -4,6 +4,7 @@
       index.json                 what is below ingest/originals now; written whole, swapped in         contract §2.2.1
       _manifest/files.jsonl      what became of each file, one line a file and change; appended        views/audit.py
       _manifest/events.jsonl     what happened, one line an event; appended
+      _manifest/upload_batches/  what came in one batch of uploads; written whole, swapped in           views/batch_files.py
 
 A project that was deleted is forgotten, and goes on with the same files when it is brought back.
 """
@@ -24,7 +25,9 @@ from cas.committer import APPLIED
 from cas.index import ReadTxn, Table
 from cas.journal import Event
 from cas.store import Store
+from views import batch_files
 from views.audit import EVENTS, FILES, INDEX, Note, Teller, index_entry, timestamp
+from views.batch_files import BatchFolder
 from views.entry import Entry, Kind
 from views.ledger import Ledger
 from views.tree import TOP, ProjectRow, Tree, pack_id
@@ -103,12 +106,14 @@ class _Trouble:
 class _Output:
     """What was written for one project, and what waits. Numbers of events; 0 for none.
 
-    changed    first event that index.json does not tell yet
+    changed    first event that index.json, or the files of `batches`, do not tell yet
     stuck      first event whose lines could not be written
-    unsynced   first event that a power cut could take out of the files again
+    unsynced   first event that a power cut could take out of the files again; the files of batches among them by name
     """
 
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    batches: set[str] = field(default_factory=set)
+    batch_files: set[str] = field(default_factory=set)
     changed: int = 0
     stuck: int = 0
     unsynced: int = 0
@@ -147,7 +152,7 @@ class Manifest:
     name = "manifest"
 
     def __init__(self, store: Store, tree: Tree, source: str = "primary") -> None:
-        self._store, self._tree, self._system = store, tree, store.system
+        self._store, self._tree, self._system, self._source = store, tree, store.system, source
         self._teller = Teller(tree, store.blobs, source)
         self._outputs: dict[int, _Output] = {}
         self.problem, self.seq = "", 0
@@ -163,6 +168,8 @@ class Manifest:
         for project in projects:
             if not self._has_index(project.name):
                 self._output(project.id).changed = position + 1
+                with self._store.index.read() as txn:
+                    self._output(project.id).batches.update(self._tree.batches.of(txn, project.id))
 
     def _rewind(self, position: int) -> None:
         """Be told again what is after `position`, with the names that projects had then."""
@@ -203,8 +210,9 @@ class Manifest:
 
     def _add(self, project: int, notes: list[Note], now_s: float) -> None:
         output = self._output(project)
-        changes = [note.seq for note in notes if note.file == INDEX]
-        lines = [note for note in notes if note.file != INDEX]
+        changes = [note.seq for note in notes if not note.line]
+        lines = [note for note in notes if note.line]
+        output.batches |= {note.file for note in notes if not note.line and note.file != INDEX}
         if changes:
             output.changed = min(output.changed or changes[0], changes[0])
             output.changed_s = now_s
@@ -232,7 +240,7 @@ class Manifest:
         for project, output in self._outputs.items():
             if output.unsynced:
                 with self._minding(project, output.sync):
-                    self._sync(project)
+                    self._sync(project, output)
                     output.unsynced = 0
                     output.sync.over()
         return min([self.seq, *(seq - 1 for output in self._outputs.values() for seq in output.held())])
@@ -313,9 +321,13 @@ class Manifest:
             if found is None:
                 return
             index = index_of(txn, self._tree, self._store.blobs, *found)
+            batches = batch_files.read(txn, self._tree.batches, output.batches, found[0], self._source)
         data = render(index)
-        with self._minding(project, output.index), self._folder(project) as (folder, _):
+        with self._minding(project, output.index), self._folder(project) as (folder, manifest):
             self._store.home.replace(folder, INDEX, data, 0o644, lasting=False)
+            BatchFolder(self._store.home, self._system, manifest).write(batches)
+            output.batches.clear()
+            output.batch_files |= batches.keys()
             output.unsynced = min(output.unsynced or output.changed, output.changed)
             output.changed = 0
             output.index.over()
@@ -334,7 +346,7 @@ class Manifest:
         if again:
             self._rewind(min(again) - 1)
 
-    def _sync(self, project: int) -> None:
+    def _sync(self, project: int, output: _Output) -> None:
         with self._folder(project) as (folder, manifest):
             for place, name in ((folder, INDEX), (manifest, FILES), (manifest, EVENTS)):
                 try:
@@ -345,5 +357,8 @@ class Manifest:
                     self._system.sync_file(fd)
                 finally:
                     self._system.close(fd)
+            if output.batch_files:
+                BatchFolder(self._store.home, self._system, manifest).sync(output.batch_files)
+                output.batch_files.clear()
             self._system.sync_folder(manifest)
             self._system.sync_folder(folder)

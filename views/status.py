@@ -23,6 +23,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     names.JobContrary: (409, "Conflict"),
     names.JobRefused: (400, "Bad Request"),
     names.TagInvalid: (400, "Bad Request"),
+    names.BatchUnknown: (404, "Not Found"),
+    names.BatchClosed: (409, "Conflict"),
     names.UploadUnknown: (404, "Not Found"),
     names.UploadBusy: (423, "Locked"),
     names.UploadTaken: (409, "Conflict"),

@@ -22,6 +22,7 @@ import msgspec
 from cas.digest import Digest, tag
 from cas.index import Index, ReadTxn, WriteTxn
 from views import naming
+from views.batches import Batches
 from views.entry import Entry, Kind
 from views.errors import NameNotFound, NameReserved, NotAFolder, ParentMissing
 
@@ -159,6 +160,7 @@ class Tree:
         self.kept = index.table("kept", KeptRow)
         self.tags = index.table("tags", TagRow)
         self.numbers = index.table("numbers", NumberRow)
+        self.batches = Batches(index)
 
     def _derive(self, txn: WriteTxn, key: bytes, old: Entry | None, new: Entry | None) -> None:
         if new is not None and new.is_folder:

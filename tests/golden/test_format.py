@@ -21,6 +21,7 @@ from cas.index import Index, Meta, Table
 from cas.journal import HEADER, Event, Journal, pack
 from cas.link import Seal
 from tests.faulty import QuickSystem
+from views.batches import BatchItem, BatchRow
 from views.entry import Entry, Kind
 from views.jobs import Job, TurnRow
 from views.tree import (
@@ -71,6 +72,11 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     ),
     "turns": ((AT_NS + 1).to_bytes(8, "big") + UUID.bytes, TurnRow("resolve")),
     "tags": (SUMS.digest.raw, TagRow(("keeper", "sea side"))),
+    "batches": (pack_id(16) + UUID.bytes, BatchRow(AT_NS, AT_NS + 1, 2, 1, 1)),
+    "batched": (
+        pack_id(16) + UUID.bytes + pack_id(3),
+        BatchItem(AT_NS, "stored", "Ünï.mov", "ingest/originals/Ünï.mov", SUMS.sha256, 4, AT_NS, ""),
+    ),
     "numbers": (b"next id", NumberRow(18)),
     "meta": (b"applied", Meta(7)),
     "positions": (b"manifest", Position(7)),

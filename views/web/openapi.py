@@ -35,6 +35,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/api/projects", "post"): _json(name=MAYBE, notes=MAYBE),
     ("/api/projects/{project}/sync-album", "post"): _json(),
     ("/api/projects/{project}/upload", "post"): {**FILES, **BARE},
+    ("/api/projects/{project}/upload-batch/finalize", "post"): _json(["batch_id"], batch_id=TEXT),
     ("/api/projects/{project}/upload/{name}", "put"): BARE,
     ("/api/projects/{project}/upload/{name}", "post"): BARE,
     ("/api/projects/{project}/upload-needed", "post"): _json(
@@ -63,6 +64,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 }
 QUERIES = {
     "source": "Name of the source; primary when it is not given.",
+    "op": "start, finalize or snapshot a batch of uploads; upload, or nothing, takes files.",
+    "batch_id": "The batch that the files belong to.",
     "filename": "Name of the file, where the bare bytes are the body.",
     "sha256": "What the bytes must hash to, in hexadecimal digits: other bytes are refused, and the receipt remembers it.",
     "enabled": "true switches the source on, false switches it off.",
@@ -78,7 +81,7 @@ QUERIES = {
     "background": "true: answer 202 at once with a job that can be followed.",
 }
 ASKED = {
-    "/upload": ("filename", "sha256"), "/upload/{name}": ("sha256",),
+    "/upload": ("filename", "sha256", "op", "batch_id"), "/upload/{name}": ("sha256", "batch_id"),
     "/toggle": ("enabled",), "/reindex": ("background",), "/jobs/next": ("limit", "claimed_by"),
     "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
     "{project}/media": ("tag", "origin"),

@@ -17,8 +17,9 @@ from views.audit import timestamp
 from views.errors import NameInvalid
 from views.library import Library
 from views.sources import PRIMARY
-from views.web import draft, form, urls
+from views.web import batches, draft, form, urls
 from views.web.app import Routes
+from views.web.batches import Batch
 from views.web.body import pieces, stream_of
 from views.web.desk import Desk
 from views.web.errors import ApiError, shape
@@ -39,9 +40,17 @@ class Counter:
     project: str
     source: str
     prefix: str  # scheme and host, for absolute URLs
+    batch: Batch | None = None  # that the files are noted in
 
     def keep(self, name: str, body: Incoming) -> dict[str, Any]:
-        return self.told(self.library.upload(self.project, name, body), name)
+        batch = self.batch.id if self.batch else ""
+        return self.told(self.library.upload(self.project, name, body, batch=batch), name)
+
+    def refused(self, name: str, why: str) -> dict[str, Any]:
+        """The answer for a file that cannot be kept, among others that can."""
+        if self.batch:
+            self.batch.note_error(name, why)
+        return {"status": "error", "filename": name, "detail": why}
 
     def told(self, uploaded: Uploaded, name: str) -> dict[str, Any]:
         """The answer for one file (contract §2.6)."""
@@ -86,9 +95,9 @@ class Taking:
         try:
             name = check_name(part.filename)
         except NameInvalid as error:
-            if part.field == "file":
+            if part.field == "file" and self._counter.batch is None:
                 raise
-            self.items.append({"status": "error", "filename": part.filename, "detail": str(error)})
+            self.items.append(self._counter.refused(part.filename, str(error)))
             return
         with self._counter.library.receive() as body:
             for piece in _of_part(events):
@@ -107,29 +116,41 @@ def _of_part(events: Iterator[form.Event]) -> Iterator[bytes]:
 
 
 class Upload:
-    """POST: a form, or with `?filename=` the bare bytes, as Shortcuts and curl -T can send them."""
+    """POST: a form, or with `?filename=` the bare bytes, as Shortcuts and curl -T can send them. With `?op=` start, finalize or
+    snapshot, a batch of uploads is begun, ended or told."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        op = req.get_param("op") or "upload"
+        if op in batches.OPERATIONS:
+            resp.media = batches.OPERATIONS[op](self._desk, req, project)
+            return
+        if op != "upload":
+            raise shape("query", "op", "start, upload, finalize or snapshot", op)
         counter = counter_of(self._desk, req, project)
         if form.is_form(req.content_type):
             resp.media = self._form(req, counter)
             return
         name = name_of(req)
+        if name is None and counter.batch:
+            raise ApiError(400, "there is no file in the request")
         if name is None:
             raise shape("body", "file", "send a form with a part named file, or the bare bytes with ?filename=")
-        resp.media = take_bare(self._desk, req, counter, name)
+        taken = take_bare(self._desk, req, counter, name)
+        resp.media = _several(counter, [taken]) if counter.batch else taken
 
     def _form(self, req: falcon.Request, counter: Counter) -> dict[str, Any]:
-        if not req.get_param("batch_id"):
+        if counter.batch is None:
             refuse_large(self._desk, req, FORM_BYTES)
         taking = Taking(counter, promised(req))
         taking.take(form.events(stream_of(req), req.content_type or ""))
+        if not taking.items and counter.batch:
+            raise ApiError(400, "there is no file in the form")
         if not taking.items:
             raise shape("body", "file", "a part named file with a file name is needed", taking.named_otherwise or None)
-        if len(taking.items) > 1:
+        if counter.batch or len(taking.items) > 1:
             return _several(counter, taking.items)
         if "detail" in taking.items[0]:
             raise ApiError(400, taking.items[0]["detail"])
@@ -143,6 +164,7 @@ def _several(counter: Counter, items: list[dict[str, Any]]) -> dict[str, Any]:
         "status": "ok",
         "project": counter.project,
         "source": counter.source,
+        **({"batch_id": counter.batch.id, "batch_snapshot": counter.batch.state()} if counter.batch else {}),
         "counts": {"total": len(items), **counts},
         "items": items,
         "served_urls": [item["served"]["stream_url"] for item in items if "served" in item],
@@ -166,7 +188,11 @@ class NamedUpload:
 def counter_of(desk: Desk, req: falcon.Request, project: str) -> Counter:
     source = req.get_param("source") or PRIMARY
     library, found = desk.project(project, source)
-    return Counter(library, found.name, source, req.prefix)
+    id = req.get_param("batch_id")
+    batch = batches.named(desk, req, project, id) if id else None
+    if batch:
+        batch.check_open()
+    return Counter(library, found.name, source, req.prefix, batch)
 
 
 def name_of(req: falcon.Request) -> str | None:
