@@ -25,12 +25,12 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from cas.errors import Degraded, NoSpace
+from cas.errors import Degraded
 from cas.home import Home
 from cas.index import Index, Meta, WriteTxn
 from cas.journal import Event, Journal
 from cas.state import State
-from cas.system import FAILING, FULL, System
+from cas.system import System
 
 T = TypeVar("T")
 APPLIED = b"applied"  # meta: number of the last event whose rows are in the index
@@ -254,16 +254,7 @@ class Committer:
 
     def _explain(self, error: BaseException) -> BaseException:
         """A full disk is NoSpace; a failing disk degrades the store for good; the rest is what it is."""
-        if not isinstance(error, OSError):
-            return error
-        if self.state.reason:
-            return Degraded(self.state.reason)
-        if error.errno in FULL:
-            return NoSpace(0, self._system.available_bytes(self._root))
-        if error.errno in FAILING:
-            self.state.degrade(f"the disk fails: {error}")
-            return Degraded(self.state.reason)
-        return error
+        return self.state.explain(error) if isinstance(error, OSError) else error
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True):

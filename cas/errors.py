@@ -62,9 +62,12 @@ class TooLarge(CasError):
 
 
 class NoSpace(CasError):
-    def __init__(self, needed_bytes: int, available_bytes: int) -> None:
-        self.needed_bytes, self.available_bytes = needed_bytes, available_bytes
-        super().__init__(f"the disk is full: {needed_bytes} bytes are needed, {available_bytes} can be used; free some space")
+    """`why`: what the disk lacks, in words, when it is more than that these bytes do not fit."""
+
+    def __init__(self, needed_bytes: int, available_bytes: int, why: str = "") -> None:
+        self.needed_bytes, self.available_bytes, self.why = needed_bytes, available_bytes, why
+        what = why or f"{needed_bytes} bytes are needed, {available_bytes} can be used"
+        super().__init__(f"the disk is full: {what}; free some space")
 
 
 class Degraded(CasError):

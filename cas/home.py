@@ -13,6 +13,8 @@ from cas.layout import FORMAT, HOME, PLACES, Layout
 from cas.system import System
 
 CLEAN = "clean"
+HOLDER_BYTES = 500
+ONLY_READS = "; it only reads: "  # in the lock file, before the reason
 
 
 class Home:
@@ -25,6 +27,7 @@ class Home:
         self.layout, self._system = Layout(root.resolve()), system
         self.root = system.open_root(self.layout.root)
         self._open: list[int] = [self.root]
+        self._holder = f"process {os.getpid()}"
         try:
             self.home = self._place(self.root, HOME, 0o700)
             self._lock()
@@ -57,14 +60,22 @@ class Home:
         fd = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self.home)
         self._open.append(fd)
         if not self._system.lock(fd):
-            holder = os.pread(fd, 200, 0).decode(errors="replace").strip() or "unknown process"
+            holder = os.pread(fd, HOLDER_BYTES, 0).decode(errors="replace").strip() or "unknown process"
             raise LockHeld(self.layout.root, holder)
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"process {os.getpid()}\n".encode(), 0)
+        self._note_holder("")
 
     def note_address(self, address: str) -> None:
         """Tell, in the lock file, where the process that holds the root can be reached."""
-        os.pwrite(self._open[2], f"process {os.getpid()}, serving {address}\n".encode(), 0)
+        self._note_holder(f", serving {address}")
+
+    def note_trouble(self, reason: str) -> None:
+        """Tell there, too, that the process only reads by now."""
+        self._note_holder(f"{ONLY_READS}{' '.join(reason.split())}")
+
+    def _note_holder(self, more: str) -> None:
+        self._holder += more
+        os.pwrite(self._open[2], f"{self._holder}\n".encode()[:HOLDER_BYTES], 0)
 
     def read_small(self, name: str) -> bytes | None:
         """A small file of `.filmcan`; None when it is not there."""

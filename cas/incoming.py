@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 from cas.digest import Buffer, Hasher, Sums
-from cas.errors import BodyIncomplete, ChecksumWrong, NoSpace, TooLarge
+from cas.errors import BodyIncomplete, ChecksumWrong, TooLarge
 from cas.state import State
-from cas.system import FAILING, FULL, System
+from cas.system import System
 
 READ_BYTES = 1 << 20
 WRITEBACK_BYTES = 8 << 20  # durability reference §3 step 2: the last sync of a 5 GiB file then takes a fraction of a second
@@ -47,7 +46,7 @@ class Incoming:
         self._check_size(expected_bytes or 0)
         self.name: str | None = None
         self.fd: int | None = None
-        with self._told():
+        with self._state.told(self.expected_bytes or 0):
             self.fd = system.create_unnamed(folder, READ_ONLY)
             if self.fd is None:
                 self.name = system.token()
@@ -70,7 +69,7 @@ class Incoming:
         """
         assert self.fd is not None and self.sums is None, "an Incoming takes bytes only until it is finished or abandoned"
         self._check_size(self.size_bytes + len(data))
-        with self._told():
+        with self._state.told(self.expected_bytes or 0):
             self._system.write(self.fd, data)
         self._hasher.update(data)
         self.size_bytes += len(data)
@@ -122,7 +121,7 @@ class Incoming:
         assert self.fd is not None, "an abandoned Incoming cannot be finished"
         if self.expected_bytes is not None and self.size_bytes != self.expected_bytes:
             raise BodyIncomplete(self.expected_bytes, self.size_bytes)
-        with self._told():
+        with self._state.told(self.expected_bytes or 0):
             if modified_ns is not None:
                 self._system.set_modified(self.fd, modified_ns)
             if self.size_bytes:  # an empty file is never linked to from here, see Store.link
@@ -138,21 +137,7 @@ class Incoming:
             else:
                 self._system.write_out(fd, self._mark)
         except OSError as error:
-            if error.errno not in FULL:
-                self._state.degrade(f"received bytes could not be synced: {error}")
-            raise
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """A full disk is NoSpace; a failing one degrades the store for good."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno in FULL:
-                raise NoSpace(self.expected_bytes or 0, self._system.available_bytes(self._folder)) from error
-            if error.errno in FAILING:
-                self._state.degrade(f"the disk fails: {error}")
-            self._state.check()
+            self._state.lost_sync("received bytes", error)
             raise
 
     def require(self, kind: str, expected: bytes) -> None:

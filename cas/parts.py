@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from cas.digest import Buffer, Hasher, Sums
-from cas.errors import NoSpace, PartLost
+from cas.errors import PartLost
 from cas.home import replace_file
 from cas.incoming import READ_BYTES, WRITEBACK_BYTES, Incoming
 from cas.state import State
-from cas.system import FULL, System
+from cas.system import System
 
 PART, NOTES, FRESH = ".part", ".notes", ".fresh"
 PRIVATE, READ_ONLY = 0o600, 0o444
@@ -75,7 +74,7 @@ class Part(Incoming):
         """Take the next bytes. They count once `sync` was called."""
         assert self.fd is not None and not self._sealed and self.sums is None, "a sealed part takes no more bytes"
         self._check_size(self.size_bytes + len(data))
-        with self._told():
+        with self._state.told():
             self._system.write_at(self.fd, data, self.size_bytes)
         if self._hashed_bytes == self.size_bytes:
             self._hasher.update(data)
@@ -97,7 +96,7 @@ class Part(Incoming):
         """All bytes taken so far survive a power cut, size included; how many they are."""
         if self.size_bytes > self.synced_bytes:
             assert self.fd is not None
-            with self._told():
+            with self._state.told():
                 _lasting(self._system, self._state, self.fd)
             self.synced_bytes = self.size_bytes
         return self.synced_bytes
@@ -149,9 +148,9 @@ class Parts:
 
     def begin(self, name: str, note: Note, most_bytes: int | None = None) -> Part:
         """A new part with its first note. Both are there after a power cut."""
-        self.state.check()
+        self.state.admit()
         try:
-            with self._told(len(note)):
+            with self.state.told(len(note)):
                 self.system.close(self.system.create(self.folder, name + PART, PRIVATE))
                 fd = self.system.create(self.folder, name + NOTES, PRIVATE)
                 try:
@@ -168,18 +167,8 @@ class Parts:
     def note(self, name: str, note: Note) -> None:
         """Say something more about a part; it lasts when this returns. What is half written is no note."""
         self.state.check()
-        with self._told(len(note)):
+        with self.state.told(len(note)):
             self._append(name, note)
-
-    @contextmanager
-    def _told(self, needed_bytes: int) -> Iterator[None]:
-        """A full disk is NoSpace."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno in FULL:
-                raise NoSpace(needed_bytes, self.system.available_bytes(self.folder)) from error
-            raise
 
     def _append(self, name: str, note: Note) -> None:
         fd = self.system.open_write(self.folder, name + NOTES)
@@ -235,8 +224,7 @@ def _lasting(system: System, state: State, fd: int) -> None:
     try:
         system.sync_file(fd)
     except OSError as error:
-        if error.errno not in FULL:
-            state.degrade(f"received bytes could not be synced: {error}")
+        state.lost_sync("received bytes", error)
         raise
 
 

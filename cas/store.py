@@ -18,7 +18,7 @@ from cas.committer import APPLIED, Acts, Committer, Position
 from cas.contents import USED, Contents, Uncertain, knowing
 from cas.digest import EMPTY, Digest
 from cas.doubt import Doubt
-from cas.errors import BlobDamaged, BlobUnknown, NoSpace
+from cas.errors import BlobDamaged, BlobUnknown
 from cas.found import Found, find_on_disk, hash_open
 from cas.home import Home
 from cas.incoming import Incoming, Took
@@ -31,7 +31,6 @@ from cas.system import System
 
 T = TypeVar("T")
 log = logging.getLogger("filmcan.cas")
-RESERVE_BYTES = 2 << 30  # durability reference §5: the smaller of 2 GiB and 1 % stays free
 REPLAY_EVENTS = 5_000
 PAGE_ROWS = 1000
 SNAPSHOT = "snapshot"  # op of events that hold all rows there are; the first of them takes all others away
@@ -59,18 +58,19 @@ class Store:
         raises          LockHeld, RootUnfit, FormatUnknown
         """
         self.system = system or System()
-        self.state = State()
         self._closed, self._map_bytes = False, map_bytes
         self.home = Home(root, self.system)
         try:
-            self._open_all(reserve_bytes)
+            self.state = State(self.system, self.home.incoming, reserve_bytes)
+            self.state.listener = self._degraded
+            self._open_all()
         except BaseException:
             self._give_up()
             raise
 
     # opening
 
-    def _open_all(self, reserve_bytes: int | None) -> None:
+    def _open_all(self) -> None:
         self.layout = self.home.layout
         self.swept = self.home.sweep()
         self.ways = probe(self.system, self.home.incoming)
@@ -79,8 +79,6 @@ class Store:
         self.journal = Journal(self.system, self.home.journal)
         self.index = self._open_index()
         self._define_tables()
-        share = self.system.total_bytes(self.home.root) // 100
-        self._reserve = min(RESERVE_BYTES, share) if reserve_bytes is None else reserve_bytes
         self._committer = Committer(self.system, self.home, self.index, self.journal, self.state)
         self.doubt = Doubt(self.system, self.home, self.contents, self.state, self.commit)
         self.replayed = 0
@@ -165,11 +163,18 @@ class Store:
         """Stretches of the journal that could not be read."""
         return self.journal.damage
 
+    def _degraded(self, reason: str) -> None:
+        """Whoever asks who holds the root is told. The failing disk itself may hinder that; the log has it in any case."""
+        try:
+            self.home.note_trouble(reason)
+        except OSError as error:
+            log.error("the lock file cannot tell it: %s", error)
+
     # receiving
 
     def available_bytes(self) -> int:
         """What may still be written: the free space of the disk without the reserve, never below 0."""
-        return max(0, self.system.available_bytes(self.home.root) - self._reserve)
+        return self.state.available_bytes()
 
     def used_bytes(self) -> int:
         """Bytes of all stored contents, each counted once."""
@@ -184,9 +189,7 @@ class Store:
 
         most_bytes   of this body; TooLarge at once when more is announced, else as soon as more arrives
         """
-        self.state.check()
-        if (available := self.available_bytes()) < (expected_bytes or 1):
-            raise NoSpace(expected_bytes or 1, available)
+        self.state.admit(expected_bytes or 1)
         return Incoming(
             self.system, self.home.incoming, self.home.mark, self.state,
             expected_bytes=expected_bytes, most_bytes=most_bytes, extra=extra,
@@ -230,7 +233,8 @@ class Store:
             return OpenBlob(self.system, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), Seal(0, 0, 0))
         for _ in range(2):
             try:
-                blob = self.blobs_on_disk.open(digest)
+                with self.state.told():
+                    blob = self.blobs_on_disk.open(digest)
             except FileNotFoundError:
                 raise BlobDamaged(digest.hex, "its file is gone") from None
             if blob.seal == row.seal:

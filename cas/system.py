@@ -256,13 +256,9 @@ class System:
         fcntl.fcntl(fd, F_SETLEASE, F_UNLCK)
         return False
 
-    def available_bytes(self, fd: int) -> int:
-        space = os.fstatvfs(fd)
-        return space.f_bavail * space.f_frsize
-
-    def total_bytes(self, fd: int) -> int:
-        space = os.fstatvfs(fd)
-        return space.f_blocks * space.f_frsize
+    def space(self, fd: int) -> os.statvfs_result:
+        """Blocks and inodes of a file system, all and free. File systems without a table of inodes tell 0 of them (btrfs)."""
+        return os.fstatvfs(fd)
 
     def open_path(self, folder: int, names: tuple[str, ...] | list[str]) -> int:
         """The folder `names` below `folder`, one step at a time, no step through a symbolic link. The caller closes it."""

@@ -110,3 +110,16 @@ class Clock(QuickSystem):
 
     def now_ns(self) -> int:
         return self.at_ns
+
+
+class RoomySystem(QuickSystem):
+    """Tells the space it is told to tell."""
+
+    total_bytes, free_bytes = 1 << 40, 1 << 39
+    total_inodes, free_inodes = 10**8, 10**7
+
+    def space(self, fd: int) -> os.statvfs_result:
+        blocks, free = self.total_bytes // 4096, self.free_bytes // 4096
+        return os.statvfs_result(
+            (4096, 4096, blocks, free, free, self.total_inodes, self.free_inodes, self.free_inodes, 0, 255)
+        )

@@ -158,6 +158,7 @@ class Queue:
             self._tell(acts, "submit", job)
             return job
 
+        self._store.state.admit()
         return self._store.commit(change)
 
     def cancel(self, id: str) -> Job:

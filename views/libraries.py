@@ -46,6 +46,7 @@ class Libraries(Mapping[str, Library]):
         self.works = Works()
         primary = next(source for source in sources.list() if source.name == PRIMARY)
         self._primary = self._opened(primary)
+        sources.state = self._primary.library.store.state
         self._warm()
 
     def _warm(self) -> None:

@@ -257,6 +257,7 @@ class Library:
     def place(self, digest: Digest, name: str, project: str) -> Brought:
         """Show a content of this source in a project without receiving it. NameNotFound when no file of it is there any more."""
         name = check_name(name)
+        self.store.state.admit()
         return self.store.commit(lambda acts: self.arrivals.place(acts, digest, name, project))
 
     def has(self, project: str, digests: Sequence[Digest]) -> dict[Digest, str]:
@@ -297,10 +298,12 @@ class Library:
 
     def make_folder(self, path: str, *, guard: Guard | None = None) -> Placed:
         """A new folder; at the top a new project, numbered, with the name that was asked for going on to work."""
+        self.store.state.admit()
         return self.store.commit(lambda acts: self.edit.make_folder(acts, path, guard))
 
     def make_project(self, label: str | None, notes: str = "") -> Placed:
         """A new project, or the one whose whole name `label` is; `created` tells which."""
+        self.store.state.admit()
         return self.store.commit(lambda acts: self.edit.make_project(acts, label, notes))
 
     def move(self, source: str, target: str, *, overwrite: bool = True, guard: Guard | None = None) -> Placed:
@@ -314,6 +317,7 @@ class Library:
     ) -> Placed:
         """A second name for a file, or a second folder with all in it (without, if not `members`): no content bytes are
         written."""
+        self.store.state.admit()
         return self.store.commit(
             lambda acts: self.transfer.copy(acts, source, target, overwrite=overwrite, members=members, guard=guard)
         )
@@ -334,6 +338,7 @@ class Library:
                 remove_props=remove_props, guard=guard,
             )  # fmt: skip
 
+        self.store.state.admit()
         return self.store.commit(change)
 
     def tag(self, paths: Iterable[str], add: Iterable[str] = (), remove: Iterable[str] = ()) -> list[Tagged]:
@@ -407,6 +412,7 @@ class Library:
             self.tree.projects.put(acts.txn, pack_id(entry.id), kept)
             acts.tell("notes", {"path": spot.path, "notes": notes})
 
+        self.store.state.admit()
         self.store.commit(change)
         return self.project(name)
 

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cas.digest import Buffer, Hasher
-from cas.errors import CasError, ChecksumWrong, NoSpace, TooLarge
+from cas.errors import CasError, ChecksumWrong, TooLarge
 from cas.parts import Part
 from views.arrivals import check_name
 from views.errors import (
@@ -167,8 +167,7 @@ class Resumable:
         self._check_space((length or 0) - upload.offset)
 
     def _check_space(self, more_bytes: int) -> None:
-        if (available := self._store.available_bytes()) < max(more_bytes, 1):
-            raise NoSpace(max(more_bytes, 1), available)
+        self._store.state.admit(max(more_bytes, 1))
 
     def join(self, said: Upload, pieces: Sequence[tuple[Resumable, str]]) -> Upload:
         """One upload out of complete pieces, in their order, placed at once; the pieces are taken away. They may lie in other

@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from cas.home import replace_file
 from cas.layout import HOME, Layout
+from cas.state import State
 from cas.system import System
 from views.errors import SourceAway, SourceRefused, SourcesUnreadable, SourceUnknown
 
@@ -77,6 +78,7 @@ class Sources:
         self._parents = [parent.resolve() for parent in allowed_parents]
         self._system = system or System()
         self.file = self._primary.root / FOLDER / FILE
+        self.state: State | None = None  # of the primary root, while this process has it open
 
     # asking
 
@@ -205,8 +207,10 @@ class Sources:
     # the file
 
     def _change(self, change: Callable[[Registered], Source]) -> Source:
-        """Read, change, and write when something is different."""
-        with self._alone() as folder:
+        """Read, change, and write when something is different; lasting when it returns. NoSpace, Degraded."""
+        if self.state is not None:
+            self.state.admit()
+        with self._told(), self._alone() as folder:
             others = self._others()
             before = others.copy()
             result = change(others)
@@ -215,6 +219,9 @@ class Sources:
                 data = _render([self._primary, *others])
                 replace_file(self._system, (folder, STAGED), folder, FILE, data, 0o644, lasting=True)
         return result
+
+    def _told(self) -> AbstractContextManager[None]:
+        return self.state.told() if self.state is not None else nullcontext()
 
     @contextmanager
     def _alone(self) -> Iterator[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cas import errors as cas
+from cas.system import FAILING, FULL
 from views import errors as names
 
 STATUS: dict[type[Exception], tuple[int, str]] = {
@@ -49,6 +50,10 @@ def status_of(error: Exception, *, webdav: bool = False) -> tuple[int, str] | No
     """Status and title for an error, looked up by its class and its bases; None for an error nobody foresaw."""
     if webdav and isinstance(error, cas.Degraded):
         return DEGRADED_OVER_WEBDAV
+    if isinstance(error, OSError) and error.errno in FULL:
+        return STATUS[cas.NoSpace]
+    if isinstance(error, OSError) and error.errno in FAILING:
+        return DEGRADED_OVER_WEBDAV if webdav else STATUS[cas.Degraded]
     for kind in type(error).__mro__:
         if kind in STATUS:
             return STATUS[kind]

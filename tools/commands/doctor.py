@@ -107,9 +107,20 @@ def root(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding("root", "ok", str(settings.root))
+    yield from _running(settings)
     yield from _disk(place, settings)
     yield from _linking(settings.root, place)
     yield from _spelling(place)
+
+
+def _running(settings: Settings) -> Iterator[Finding]:
+    """Does the process that has the root open only read?"""
+    from cas.home import ONLY_READS
+
+    _, only_reads, reason = _server(settings.root).partition(ONLY_READS)
+    if only_reads:
+        remedy = "look at the disk, then restart filmcan: it looks at everything anew"
+        yield Finding("state", "problem", f"the filmcan that serves it only reads: {reason}", remedy)
 
 
 def _nearest(path: Path) -> Path:
@@ -117,6 +128,8 @@ def _nearest(path: Path) -> Path:
 
 
 def _disk(place: Path, settings: Settings) -> Iterator[Finding]:
+    from cas.state import RESERVE_BYTES, RESERVE_INODES
+
     kind = _file_system(place)
     if kind in NETWORK:
         remedy = "keep the root on a disk of this machine: network file systems lose links and syncs"
@@ -125,12 +138,18 @@ def _disk(place: Path, settings: Settings) -> Iterator[Finding]:
         yield Finding("file system", "ok", kind)
     space = shutil.disk_usage(place)
     free, whole = space.free, space.total
-    reserve = settings.reserve_bytes if settings.reserve_bytes is not None else min(2 << 30, whole // 100)
+    reserve = settings.reserve_bytes if settings.reserve_bytes is not None else min(RESERVE_BYTES, whole // 100)
     told = f"{human_size(free)} of {human_size(whole)} free, {human_size(reserve)} of it kept in reserve"
     if free <= reserve:
         yield Finding("space", "problem", told, "make room: uploads are refused until then")
     else:
         yield Finding("space", "ok", told)
+    if sys.platform != "win32" and (files := os.statvfs(place)).f_files:
+        told = f"{files.f_favail:,} more files"
+        if files.f_favail <= min(RESERVE_INODES, files.f_files // 100):
+            yield Finding("inodes", "problem", told, "delete files somewhere on this disk: uploads are refused until then")
+        else:
+            yield Finding("inodes", "ok", told)
 
 
 def _file_system(place: Path) -> str:
@@ -253,13 +272,14 @@ def port(settings: Settings) -> Iterator[Finding]:
 
 def _server(settings_root: Path) -> str:
     """What the process that holds the root wrote into its lock; empty when none does."""
+    from cas.home import HOLDER_BYTES
     from cas.layout import Layout
     from cas.system import System
 
     system = System()
     try:
         with Layout(settings_root).lock.open() as lock:
-            return "" if system.lock(lock.fileno()) else lock.read(200).strip()
+            return "" if system.lock(lock.fileno()) else lock.read(HOLDER_BYTES).strip()
     except OSError:
         return ""
 

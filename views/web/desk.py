@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from cas.state import State
 from views.errors import NameNotFound, NotAFolder, SourceUnknown
 from views.libraries import Libraries
 from views.library import Library, Project
@@ -39,6 +40,10 @@ class Desk:
     @property
     def primary(self) -> Library:
         return self.libraries[PRIMARY]
+
+    def states(self) -> dict[str, State]:
+        """ok, full or degraded, of every source that is open; the primary one first."""
+        return {PRIMARY: self.primary.store.state} | {name: library.store.state for name, library in self.libraries.items()}
 
     def library(self, source: str | None, *, unknown: int = 404) -> Library:
         """The library of a source; `unknown` is the status the contract wants for one that is not there (400 or 404, §2.5)."""

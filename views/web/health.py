@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import falcon
 
+from views.sources import PRIMARY
 from views.web.app import Routes
 from views.web.desk import Desk
 
 
 class Health:
-    """Liveness only: 200 as long as requests are answered. `degraded` tells when the disk failed and the store only reads."""
+    """200 as long as requests are answered. `state` is ok, full or degraded (cas/state.py), that of every open source below
+    `sources`; `reason` says why."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        primary = self._desk.primary
+        primary, states = self._desk.primary, self._desk.states()
         resp.media = {
             "ok": True,
             "status": "ok",
             "service": "media-sync-api",
             "product": "filmcan",
             "projects_root": str(primary.root),
-            "degraded": primary.store.state.reason or None,
+            "state": states[PRIMARY].name,
+            "reason": states[PRIMARY].why or None,
+            "degraded": states[PRIMARY].reason or None,
+            "sources": {name: {"state": state.name, "reason": state.why or None} for name, state in states.items()},
             "instructions": "Create a project with POST /api/projects, then send files to its upload_url.",
         }
 

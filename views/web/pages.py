@@ -128,11 +128,21 @@ class Page:
         raise NotImplementedError
 
     def send(self, resp: falcon.Response, template: str, **values: object) -> None:
-        resp.text = render(template, asset=assets.load().url, **values)
+        resp.text = render(template, asset=assets.load().url, trouble=self._trouble(), **values)
         resp.content_type = falcon.MEDIA_HTML
         resp.set_header("Cache-Control", "no-cache")
         resp.set_header("Referrer-Policy", "same-origin")
         guard(resp)
+
+
+    def _trouble(self) -> list[dict[str, str]]:
+        """What every page says at its top: which sources are full or only read, and why."""
+        states = self._desk.states()
+        return [
+            {"source": "" if len(states) == 1 else name, "state": state.name, "why": why}
+            for name, state in states.items()
+            if (why := state.why)
+        ]
 
 
 def guard(resp: falcon.Response) -> None:

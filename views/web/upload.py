@@ -144,6 +144,7 @@ class Upload:
     def _form(self, req: falcon.Request, counter: Counter) -> dict[str, Any]:
         if counter.batch is None:
             refuse_large(self._desk, req, FORM_BYTES)
+        counter.library.store.state.admit(max(1, (req.content_length or 0) - FORM_BYTES))
         taking = Taking(counter, promised(req))
         taking.take(form.events(stream_of(req), req.content_type or ""))
         if not taking.items and counter.batch:

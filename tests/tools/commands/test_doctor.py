@@ -88,3 +88,16 @@ def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
 def test_open_to_the_network_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [finding.text for finding in doctor.reach(Settings(open=True))]
     assert any("without a password" in text for text in texts)
+
+
+def test_a_server_that_only_reads_is_a_problem(filmcan: Filmcan, root: Path) -> None:
+    from views.library import Library
+
+    library = Library(root)
+    try:
+        library.store.note_address("http://127.0.0.1:1/dav/")
+        library.store.state.degrade("the disk fails: Input/output error")
+        found = findings(filmcan)["state"]
+    finally:
+        library.close()
+    assert found["state"] == "problem" and found["text"].endswith("the disk fails: Input/output error")
