@@ -56,6 +56,7 @@ bench: $(VENV)/.ready-to-test
 	$(BIN)/python -m tests.bench $(ARGS)
 
 faults: export FILMCAN_KILLS = $(KILLS)
+faults: export FILMCAN_FAULTS = release
 faults: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest tests/faults -m "long or not long" --timeout=7200 $(PYTEST_ARGS)
 

@@ -1,0 +1,139 @@
+"""Servers that die: started by a warm process, held by strace, killed at a chosen system call."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+CHANGING = (
+    "openat,close,write,writev,pwrite64,pwritev,pwritev2,linkat,symlinkat,renameat,renameat2,unlink,unlinkat,rename,link,mkdir,"
+    "mkdirat,rmdir,fchmod,fchmodat,utimensat,ftruncate,truncate,fallocate,fsync,fdatasync,msync,sync_file_range,sendto,sendmsg,"
+    "flock,ioctl,copy_file_range"
+)  # every call that can change a disk, or tell somebody that it was changed
+EVERY = "all"
+PATIENCE_S = 30.0
+STRACE = shutil.which("strace")
+
+
+class Server:
+    """One server process. It is ended by whoever has it."""
+
+    def __init__(self, pid: int, nursery: Nursery) -> None:
+        self.pid, self._nursery = pid, nursery
+        self._tracer: subprocess.Popen[bytes] | None = None
+
+    def port(self) -> int:
+        """Once it listens; 0 when it died before."""
+        while True:
+            said = self._nursery.hear(self)
+            if said is None:
+                return 0
+            if said.startswith("port "):
+                return int(said.removeprefix("port "))
+
+    def trace(self, *words: str) -> None:
+        """Hold all its threads with strace."""
+        assert STRACE is not None
+        self._tracer = subprocess.Popen([STRACE, "-f", "-qq", "-p", str(self.pid), *words], stderr=subprocess.DEVNULL)
+        within = time.monotonic() + PATIENCE_S
+        while not self._is_held():
+            assert time.monotonic() < within, "strace does not hold the server"
+            time.sleep(0.001)
+
+    def kill_at(self, call: int, calls: str = CHANGING) -> None:
+        """Let it be killed when one of its threads is about to make its `call`-th of these system calls from now on."""
+        self.trace("-e", f"trace={calls}", "-e", f"inject={calls}:signal=KILL:when={call}", "-o", "/dev/null")
+
+    def _is_held(self) -> bool:
+        try:
+            tasks = list(Path(f"/proc/{self.pid}/task").iterdir())
+            return all("TracerPid:\t0" not in (task / "status").read_text() for task in tasks)
+        except OSError:
+            return True  # it died of it already
+
+    def is_alive(self) -> bool:
+        try:
+            return "State:\tZ" not in Path(f"/proc/{self.pid}/status").read_text()
+        except OSError:
+            return False
+
+    def gone(self, within_s: float) -> bool:
+        """Wait for its end; False when it still lives."""
+        until = time.monotonic() + within_s
+        while self.is_alive():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.002)
+        return True
+
+    def end(self, number: int = signal.SIGKILL) -> None:
+        if self.is_alive():
+            os.kill(self.pid, number)
+        assert self.gone(PATIENCE_S), "the server does not end"
+        if self._tracer is not None:
+            self._tracer.wait(PATIENCE_S)
+
+
+class Nursery:
+    """See tests/faults/nursery.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self.fifo = folder / "go"
+        os.mkfifo(self.fifo)
+        self._log = (folder / "servers.log").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.nursery"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
+            cwd=Path(__file__).parents[2], bufsize=0,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._heard = b""
+
+    def start(self, root: Path, *, held: bool = False) -> Server:
+        """A server on `root`. A held one touches nothing until `let_go`."""
+        assert self._process.stdin is not None
+        asked = {"root": str(root), "hold": str(self.fifo) if held else ""}
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        said = self.hear(None)
+        assert said is not None and said.startswith("pid "), said
+        return Server(int(said.removeprefix("pid ")), self)
+
+    def let_go(self) -> None:
+        self.fifo.write_bytes(b"")
+
+    def hear(self, server: Server | None) -> str | None:
+        """The next line; None when the server has died without another."""
+        assert self._process.stdout is not None
+        within = time.monotonic() + PATIENCE_S
+        while b"\n" not in self._heard:
+            alive = server is None or server.is_alive()
+            piece = self._process.stdout.read()
+            if piece:
+                self._heard += piece
+            elif not alive:
+                return None
+            else:
+                assert time.monotonic() < within and self._process.poll() is None, "no server starts; see servers.log"
+                time.sleep(0.001)
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line.decode()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(PATIENCE_S)
+        self._log.close()
+
+
+def calls_in(log: Path) -> int:
+    """How many traced calls the busiest thread made, by a log of strace."""
+    lines = log.read_text(errors="replace").splitlines()
+    counted = Counter(line.split()[0] for line in lines if "(" in line and "resumed>" not in line)
+    return max(counted.values(), default=0)
