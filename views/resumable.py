@@ -258,7 +258,7 @@ class Resumable:
 
     def append(
         self, id: str, offset: int, stream: Stream, *, announced: int | None = None, length: int | None = None,
-        last: bool = False, sums: Mapping[str, bytes] | None = None,
+        last: bool = False, sums: Mapping[str, bytes] | None = None, takes_over: bool = False,
     ) -> Upload:  # fmt: skip
         """Take the bytes of a body. What arrived is kept even when the body breaks off, unless it has a checksum.
 
@@ -267,9 +267,12 @@ class Resumable:
         length     of the whole upload, if this request says it
         last       with the end of this body the upload is complete
         sums       one of CHUNK_SUMS to raw bytes: the body must hash to it
+        takes_over another request that is sending now is cut off, as `look` does it; else this one gets UploadBusy
         raises     UploadBusy, OffsetWrong, UploadWhole, UploadUnlike, ChunkWrong, TooLarge, NoSpace, what the stream raises
         """
         live = self._get(id)
+        if takes_over:
+            self._cut_off(live)
         turn = self._begin_turn(live, offset, announced, length, last, next(iter(sums or ()), ""))
         hasher = Hasher([turn.sum_kind] if turn.sum_kind in ("sha1", "md5") else ())
         try:
@@ -283,6 +286,10 @@ class Resumable:
             self._break_off(live, turn)
             raise
         return self._end_turn(live, turn, last)
+
+    def _cut_off(self, live: _Live) -> None:
+        with live.gate:
+            self._take_over(live)
 
     def _begin_turn(
         self, live: _Live, offset: int, announced: int | None, length: int | None, last: bool, sum_kind: str

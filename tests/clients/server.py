@@ -114,14 +114,18 @@ class Project:
 @contextmanager
 def running(command: list[str], root: Path, log: Path, shares_blobs: bool) -> Iterator[DavServer]:
     """Start `command` on `root`, wait until it names its port, and end it by its own pid afterwards."""
+    process = start(command, root, log)
+    try:
+        yield DavServer(f"http://127.0.0.1:{port_of(process, log)}/dav/", root, process.pid, shares_blobs)
+    finally:
+        end(process)
+
+
+def start(command: list[str], root: Path, log: Path) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as out:
         words = [word.format(root=root) for word in command]
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
-    try:
-        yield DavServer(f"http://127.0.0.1:{_port(process, log)}/dav/", root, process.pid, shares_blobs)
-    finally:
-        end(process)
+        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment)
 
 
 def end(process: subprocess.Popen[bytes], within_s: float = 10) -> None:
@@ -134,7 +138,7 @@ def end(process: subprocess.Popen[bytes], within_s: float = 10) -> None:
         process.wait()
 
 
-def _port(process: subprocess.Popen[bytes], log: Path) -> int:
+def port_of(process: subprocess.Popen[bytes], log: Path) -> int:
     """The port is in the first lines that the server says; the log is read, so a talkative server never blocks on a
     pipe.
     """

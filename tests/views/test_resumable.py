@@ -140,6 +140,23 @@ def test_a_second_sender_is_refused_and_a_question_for_the_offset_takes_over(lib
     assert uploads.append(upload.id, 5, Body(b"WORLD")).result is not None
 
 
+def test_a_sender_that_insists_takes_over_and_must_know_where_it_goes_on(library: Library) -> None:
+    uploads, upload = library.resumable, library.resumable.begin(said(length=10))
+
+    class Late(Body):
+        def readinto(self, buffer: object) -> int:
+            if not self.tell():
+                return super().readinto(buffer)
+            with pytest.raises(OffsetWrong):
+                uploads.append(upload.id, 3, Body(b"lo"), takes_over=True)
+            uploads.append(upload.id, 0, Body(b"hello"), takes_over=True)
+            return super().readinto(buffer)
+
+    with pytest.raises(UploadTaken):
+        uploads.append(upload.id, 0, Late(b"old bytes"))
+    assert uploads.append(upload.id, 5, Body(b"world")).result is not None
+
+
 def test_lengths_and_offsets_must_agree(library: Library) -> None:
     uploads, upload = library.resumable, library.resumable.begin(said(length=4, ends=False))
     with pytest.raises(OffsetWrong):

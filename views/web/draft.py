@@ -39,6 +39,14 @@ def is_last(complete: str | None, incomplete: str | None, interop: int | None) -
     return {"?0": False, "?1": True}.get(complete or "")
 
 
+def is_end(last: bool | None, interop: int | None) -> bool:
+    """What an append means that may not say it: the end in version 3, as Apple's own server has it; later versions must say it.
+    A guess would be told as "kept" to a client that takes that for the whole, or show half a file as a whole one."""
+    if last is None and interop != 3:
+        raise ApiError(400, "say whether the upload ends with these bytes: Upload-Complete: ?1, or ?0 when more will come")
+    return last is not False
+
+
 def told(interop: int | None, complete: bool) -> dict[str, str]:
     """Whether the upload is complete, in the words of the client's version."""
     if interop == 3:

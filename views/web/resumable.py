@@ -20,7 +20,7 @@ import falcon
 from msgspec import json, structs
 
 from views.audit import timestamp
-from views.errors import OffsetWrong, UploadBusy, UploadProblem, UploadUnknown, UploadUnlike, UploadWhole
+from views.errors import OffsetWrong, UploadProblem, UploadUnknown, UploadUnlike, UploadWhole
 from views.library import Library
 from views.resumable import Resumable, Upload
 from views.sources import PRIMARY
@@ -228,6 +228,7 @@ class Going:
             self._append_draft(req, resp, id)
         except UploadProblem as error:
             problem(resp, error)
+            say(resp, draft.told(draft_words(req)[0], isinstance(error, UploadWhole)))
         finally:
             self._say_state(req, resp, id)
 
@@ -246,13 +247,13 @@ class Going:
             resp.status, resp.media = 200, self._door.told(req, source, upload)
 
     def _append_draft(self, req: falcon.Request, resp: falcon.Response, id: str) -> None:
-        """§Upload Append."""
-        interop, last = draft_words(req)
+        """§Upload Append; of two requests the later one counts (§Concurrency)."""
+        interop, said = draft_words(req)
         draft.check_type(interop, req.content_type)
+        last, offset, coming = draft.is_end(said, interop), needed_offset(req), announced(req)
         source, uploads = self._door.find(id)
-        upload = uploads.append(
-            id, needed_offset(req), stream_of(req), announced=announced(req), length=length_of(req), last=bool(last)
-        )
+        length, body = length_of(req), stream_of(req)
+        upload = uploads.append(id, offset, body, announced=coming, length=length, last=last, takes_over=True)
         appended(self._door, req, resp, source, upload, interop)
 
     def _say_state(self, req: falcon.Request, resp: falcon.Response, id: str) -> None:
@@ -310,8 +311,6 @@ def problem(resp: falcon.Response, error: UploadProblem) -> None:
         status, word = 400, "completed-upload"
     elif isinstance(error, UploadUnlike):
         status, word = 400, "inconsistent-upload-length"
-    elif isinstance(error, UploadBusy):
-        raise ApiError(409, str(error))
     else:
         raise error
     resp.status, resp.content_type = status, PROBLEM_TYPE
