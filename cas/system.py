@@ -75,8 +75,20 @@ class System:
         os.rmdir(name, dir_fd=folder)
 
     def scan(self, folder: int) -> list[os.DirEntry[str]]:
-        with os.scandir(folder) as entries:
-            return list(entries)
+        """Every name in a folder at this moment, with its kind.
+
+        Read through a descriptor of its own: one that is shared has one place to read from for all threads, and btrfs gives
+        it only names that were there when it was opened (since Linux 6.5). Do not ask an entry for more than its kind.
+        """
+        fd = self.open_folder(folder, ".")
+        try:
+            with os.scandir(fd) as entries:
+                found = list(entries)
+            for entry in found:
+                entry.is_dir(follow_symlinks=False)  # asked while `fd` is open: not every listing tells, and it is remembered
+            return found
+        finally:
+            os.close(fd)
 
     # files
     def open_read(self, folder: int, name: str) -> int:

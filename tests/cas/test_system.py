@@ -77,3 +77,17 @@ def test_taking_away_a_name_that_is_gone_is_success(tmp_path: Path) -> None:
     system.unlink(root, "none")
     assert system.token() != system.token() and len(system.token()) == 16
     os.close(root)
+
+
+def test_a_listing_has_every_name_while_another_thread_reads_the_same_folder(tmp_path: Path) -> None:
+    """A shared descriptor has one place to read from: what one reader got, the other missed. On btrfs also every newer name."""
+    names = {f"clip {number}" for number in range(50)}
+    system = System()
+    root = system.open_root(tmp_path)
+    for name in names:
+        (tmp_path / name).touch()
+    with os.scandir(root) as other:
+        next(other)
+        found = system.scan(root)
+    assert {entry.name for entry in found} == names and all(entry.is_file(follow_symlinks=False) for entry in found)
+    os.close(root)
