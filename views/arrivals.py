@@ -189,6 +189,8 @@ class Arrivals:
         if self._edit.refuse_clashes and spot.entry is None and self._tree.clash(acts.txn, spot.parent.id, spot.name):
             return True
         try:
+            if spot.entry is None and digest is not None and self._folder.shows(acts, spot.folders, spot.name, digest):
+                return False  # this very upload, after a kill: nobody was told of it
             return self._folder.exists(acts, spot.folders, spot.name)
         except (FileNotFoundError, NotADirectoryError):
             return False  # the folder was deleted by hand; it is made again

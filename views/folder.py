@@ -60,6 +60,8 @@ class Folder:
         try:
             return self._store.contents.link(acts, digest, fd, name)
         except FileExistsError:
+            if self.shows(acts, folders, name, digest):
+                return None
             self.set_aside(acts, folders, name)
             return self._store.contents.link(acts, digest, fd, name)
 
@@ -177,6 +179,11 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return modes.S_ISDIR(stat.st_mode) if is_folder else modes.S_ISREG(stat.st_mode)
+
+    def shows(self, acts: Acts, folders: Folders, name: str, digest: Digest) -> bool:
+        """Is the file under this name a link of the blob already? A kill between link and journal leaves one without a row."""
+        stat, blob = self._stat(acts.folder(folders, touch=False), name), self._store.blobs_on_disk.stat(digest)
+        return stat is not None and blob is not None and (stat.st_dev, stat.st_ino) == (blob.st_dev, blob.st_ino)
 
     def exists(self, acts: Acts, folders: Folders, name: str) -> bool:
         """Is there anything under this name on disk?"""

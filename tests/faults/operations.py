@@ -206,11 +206,11 @@ def below(library: Library, at: str) -> dict[str, Any]:
         return dict(library.tree.walk(txn, project, ""))
 
 
-def uploads(library: Library, case: Case) -> list[tuple[int, bool]]:
-    """Uploads in several goes: how much of each is here, and whether it was placed."""
+def uploads(library: Library, case: Case) -> list[tuple[bool, bool, bool]]:
+    """Uploads in several goes: whether something of each is here, or all, and whether it was placed."""
     ids = [id for id in library.store.parts.names() if library.resumable.has(id)]
-    found = [library.resumable.peek(id) for id in ids]
-    return sorted((upload.offset, upload.result is not None) for upload in found if upload.project == case.at)
+    found = [upload for upload in map(library.resumable.peek, ids) if upload.project == case.at]
+    return sorted((upload.offset > 0, upload.offset == upload.length, upload.result is not None) for upload in found)
 
 
 def plain(data: bytes, case: Case) -> bytes:

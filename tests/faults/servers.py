@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 CHANGING = (
@@ -19,6 +21,7 @@ CHANGING = (
 )  # every call that can change a disk, or tell somebody that it was changed
 EVERY = "all"
 PATIENCE_S = 30.0
+LINE = re.compile(r"(\d+) +(\w+)\(")
 STRACE = shutil.which("strace")
 
 
@@ -47,9 +50,10 @@ class Server:
             assert time.monotonic() < within, "strace does not hold the server"
             time.sleep(0.001)
 
-    def kill_at(self, call: int, calls: str = CHANGING) -> None:
-        """Let it be killed when one of its threads is about to make its `call`-th of these system calls from now on."""
-        self.trace("-e", f"trace={calls}", "-e", f"inject={calls}:signal=KILL:when={call}", "-o", "/dev/null")
+    def kill_at(self, call: Call) -> None:
+        """Let it be killed when one of its threads is about to make this call, counted from now on."""
+        name, number = call
+        self.trace("-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}", "-o", "/dev/null")
 
     def _is_held(self) -> bool:
         try:
@@ -74,7 +78,7 @@ class Server:
         return True
 
     def end(self, number: int = signal.SIGKILL) -> None:
-        if self.is_alive():
+        with suppress(ProcessLookupError):
             os.kill(self.pid, number)
         assert self.gone(PATIENCE_S), "the server does not end"
         if self._tracer is not None:
@@ -132,8 +136,22 @@ class Nursery:
         self._log.close()
 
 
-def calls_in(log: Path) -> int:
-    """How many traced calls the busiest thread made, by a log of strace."""
-    lines = log.read_text(errors="replace").splitlines()
-    counted = Counter(line.split()[0] for line in lines if "(" in line and "resumed>" not in line)
-    return max(counted.values(), default=0)
+Call = tuple[str, int]  # a system call, and the how many-th of a thread
+
+
+def calls_in(log: Path) -> tuple[list[Call], list[Call]]:
+    """By a log of strace, in order: the calls of the thread that answered over HTTP; the calls of others beyond those."""
+    made: dict[str, list[Call]] = {}
+    answering, counted = "", Counter[tuple[str, str]]()
+    for line in log.read_text(errors="replace").splitlines():
+        found = LINE.match(line)
+        if found is None:
+            continue
+        thread, call = found.groups()
+        counted[thread, call] += 1
+        made.setdefault(thread, []).append((call, counted[thread, call]))
+        if '"HTTP/1.1 ' in line:
+            answering = thread
+    own = made.get(answering, [])
+    others = dict.fromkeys(call for calls in made.values() for call in calls)
+    return own, [call for call in others if call not in own]

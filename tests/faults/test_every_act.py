@@ -20,6 +20,7 @@ from cas.errors import CasError
 from tests.faulty import Death, FaultySystem
 from tests.state import Tree, in_index, on_disk, put, read, rows, without_index
 from views.library import Library
+from views.reindex import plan
 
 FILM = "P1-Film"
 Act = Callable[[Library, str], object]
@@ -131,3 +132,35 @@ def check(library: Library, at: str, before: Tree, after: Tree, away: set[str]) 
     assert not os.listdir(library.store.layout.quarantine)
     assert library.store.state.name == "ok"
     put(library, f"{at}/afterwards", b"works")
+
+
+def upload(library: Library, path: str, data: bytes) -> None:
+    body = library.receive()
+    body.write(data)
+    library.upload(path.partition("/")[0], path.rpartition("/")[2], body)
+
+
+@pytest.mark.parametrize("send", [put, upload])
+def test_what_is_sent_again_after_a_kill_is_one_file(send: Callable[[Library, str, bytes], None], root: Path) -> None:
+    """A kill between link and journal leaves a name without a row, which is the same file that is sent again."""
+    at_act, struck = 0, True
+    while struck:
+        at_act += 1
+        system = FaultySystem()
+        library = Library(root, system)
+        project = library.make_project(f"Film{at_act}").path
+        path = f"{project}/ingest/originals/clip.mov"
+        upload(library, f"{project}/other.mov", f"{at_act} other".encode())
+        system.arm(at_act)
+        try:
+            send(library, path, f"{at_act} clip".encode())
+        except Death:
+            pass
+        struck = system.struck
+        library.store._give_up()
+        with closing(Library(root, FaultySystem())) as library:
+            send(library, path, f"{at_act} clip".encode())
+            assert sorted(os.listdir(root / project / "ingest/originals")) == ["clip.mov", "other.mov"]
+            assert not os.listdir(library.store.layout.quarantine)
+            assert not plan(library, project).steps
+    assert at_act > 5

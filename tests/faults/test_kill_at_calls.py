@@ -1,10 +1,10 @@
-"""kill -9 at every system call of every operation of a real server: strace holds it and kills it when the k-th call begins.
+"""kill -9 at every system call of every operation of a real server: strace holds it and kills it as the call begins.
 
-Each operation is done well first, to count its calls. Then a project is made for each call, a server started, the request
+Each operation is done well first, to see its calls. Then a project is made for each call, a server started, the request
 sent, the server killed in it, and the library opened again: the project is as it was or as it was asked to be, as it was asked
 to be if the client was told so, nothing half is seen, nothing is left over, and the index is what the journal says.
 
-FILMCAN_FAULTS_CALLS says how many calls; FILMCAN_CALL="MKCOL 17" does that one only.
+FILMCAN_FAULTS_CALLS says how many calls; FILMCAN_CALL="MKCOL: pwrite64 3" does that one only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 from cas.verify import verify
 from tests.faults.figures import share, some, tell
 from tests.faults.operations import OPERATIONS, Case, State, Wire, ask, check, prepare, state
-from tests.faults.servers import CHANGING, EVERY, STRACE, Nursery, Server, calls_in
+from tests.faults.servers import CHANGING, EVERY, STRACE, Call, Nursery, Server, calls_in
 from tests.faulty import QuickSystem
 from tests.state import check_links, rows, without_index
 from views.library import Library
@@ -61,8 +61,8 @@ class Bench:
         finally:
             library.store._give_up() if self.name == "start after a kill" else library.close()
 
-    def do(self, case: Case, call: int, calls: str) -> int:
-        """Do the operation, with a kill at a call or (0) without; the status that was answered, 0 for none."""
+    def do(self, case: Case, call: Call | None, calls: str = CHANGING) -> int:
+        """Do the operation, with a kill at a call, or noting which of these `calls` are made; the status, 0 for no answer."""
         if self.name in LIVES:
             return self._live(call, calls)
         server = self.nursery.start(self.root)
@@ -75,13 +75,13 @@ class Bench:
         server.end()
         return status
 
-    def _arm(self, server: Server, call: int, calls: str) -> None:
+    def _arm(self, server: Server, call: Call | None, calls: str) -> None:
         if call:
-            server.kill_at(call, calls)
+            server.kill_at(call)
         else:
             server.trace("-e", f"trace={calls}", "-o", str(self.log))
 
-    def _live(self, call: int, calls: str) -> int:
+    def _live(self, call: Call | None, calls: str) -> int:
         """Start or stop a server."""
         if self.name == "start after the index is lost":
             shutil.rmtree(self.root / ".filmcan" / "index")
@@ -97,19 +97,19 @@ class Bench:
         server.end()
         return 0
 
-    def count(self, calls: str) -> tuple[State, State, int]:
-        """What it starts from, what it makes of it, in how many calls."""
+    def watch(self, calls: str) -> tuple[State, State, list[Call], list[Call]]:
+        """What it starts from, what it makes of it, by which calls up to the answer, and by which others."""
         case, before = self.case()
-        status = self.do(case, 0, calls)
+        status = self.do(case, None, calls)
         assert self.name in LIVES or 200 <= status < 300, status
         with closing(opened(self.root)) as library:
-            return before, state(library, case), calls_in(self.log)
+            return before, state(library, case), *calls_in(self.log)
 
-    def strike(self, before: State, after: State, call: int, calls: str) -> str:
+    def strike(self, before: State, after: State, call: Call) -> str:
         """Do it with a kill, and look at what is left: in words, how far it had come."""
         case, start = self.case()
         assert start == before, "the preparation is not the same each time"
-        status = self.do(case, call, calls)
+        status = self.do(case, call)
         with closing(opened(self.root)) as library:
             found = state(library, case)
             check(library, case, before, after, 200 <= status < 300)
@@ -120,30 +120,31 @@ class Bench:
 @pytest.mark.parametrize("name", ALL)
 def test_a_server_killed_at_any_call_loses_and_shows_nothing_wrong(name: str, tmp_path: Path, nursery: Nursery) -> None:
     bench = Bench(tmp_path / "root", nursery, name)
-    points = chosen(bench, name)
-    for before, after, calls, call in points:
+    before, after, calls = chosen(bench, name)
+    for call in calls:
         try:
-            came = bench.strike(before, after, call, calls)
+            came = bench.strike(before, after, call)
         except Exception as error:
-            which = f"{name} {call}{'' if calls == CHANGING else ' of all'}"
+            which = f"{name}: {call[0]} {call[1]}"
             raise AssertionError(f'{which}: {error}; FILMCAN_CALL="{which}" repeats it') from error
         tell("kill -9 at a system call", 1, f"0 violations ({came})")
     look_at_all(bench.root)
 
 
-def chosen(bench: Bench, name: str) -> list[tuple[State, State, str, int]]:
-    """Calls that change something first; where more are wanted than there are, of all calls."""
+def chosen(bench: Bench, name: str) -> tuple[State, State, list[Call]]:
+    """Calls that change something, up to the answer; where more are wanted, what follows it; then any call at all."""
     wanted = share("CALLS", ALL.index(name), len(ALL))
-    before, after, last = bench.count(CHANGING)
-    assert last > 2, "nothing was counted"
-    points = [(before, after, CHANGING, call) for call in range(1, last + 1)]
-    if wanted > last:
-        before, after, every = bench.count(EVERY)
-        points += some([(before, after, EVERY, call) for call in range(1, every + 1)], wanted - last, name)
+    before, after, own, others = bench.watch(CHANGING)
+    assert len(own) + len(others) > 2, "nothing was seen"
+    calls = some(own, wanted, name)
+    calls += some(others, wanted - len(calls), name)
+    if wanted > len(calls):
+        _, _, own, others = bench.watch(EVERY)
+        calls += some([call for call in own + others if call not in calls], wanted - len(calls), name)
     if ONLY:
-        kind, number = (EVERY if ONLY.endswith(" of all") else CHANGING), ONLY.removesuffix(" of all").rpartition(" ")
-        return [(before, after, kind, int(number[2]))] if number[0] == name else []
-    return some(points, wanted, name)
+        operation, _, call = ONLY.partition(": ")
+        calls = [(call.split()[0], int(call.split()[1]))] if operation == name else []
+    return before, after, calls
 
 
 def look_at_all(root: Path) -> None:
