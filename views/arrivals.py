@@ -140,11 +140,17 @@ class Arrivals:
         placed = self._transfer.copy(acts, there[0].path, path, overwrite=False, members=True, guard=None)
         return Brought(_inner(placed.path), False)
 
-    def has(self, acts: Acts, project: str, digests: Iterable[Digest]) -> dict[Digest, str]:
-        """The contents of these that a project has, each with its path. Changes nothing."""
+    def shown_of(self, acts: Acts, project: str, digests: Iterable[Digest]) -> dict[Digest, str]:
+        """As Library.shown. Changes nothing."""
         _, top = self._tree.found(acts.txn, project)
-        found = {digest: self.shown(acts, top, digest) for digest in digests}
-        return {digest: _inner(shown[0].path) for digest, shown in found.items() if shown is not None}
+        found = dict[Digest, str]()
+        for digest in digests:
+            shown = self.shown(acts, top, digest)
+            if shown is not None:
+                found[digest] = _inner(shown[0].path)
+            elif next(self._shown_below(acts, "", digest), None) is not None:
+                found[digest] = ""
+        return found
 
     # looking
 

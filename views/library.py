@@ -260,9 +260,10 @@ class Library:
         self.store.state.admit()
         return self.store.commit(lambda acts: self.arrivals.place(acts, digest, name, project))
 
-    def has(self, project: str, digests: Sequence[Digest]) -> dict[Digest, str]:
-        """Which of these contents a project has, after looking that their files are there; with the path that came first."""
-        return self.store.commit(lambda acts: self.arrivals.has(acts, project, digests))
+    def shown(self, project: str, digests: Sequence[Digest]) -> dict[Digest, str]:
+        """Which of these contents some name shows, after looking that its file is there: with the path in the project that came
+        first, or with "" where only names outside its originals do, from which they can be placed."""
+        return self.store.commit(lambda acts: self.arrivals.shown_of(acts, project, digests))
 
     def adopt(
         self, path: str, folder: int, name: str, *, in_place: bool = False, via: str = "import", guard: Guard | None = None,

@@ -16,13 +16,14 @@ from views.web.desk import Desk
 from views.web.errors import ApiError, shape
 from views.web.upload import Counter, counter_of
 
+KINDS = "blake3", "sha256"
 ITEMS = 10_000
 AT_ONCE = 200  # contents looked at in one change: others commit in between
 HOW = "Send what is needed, and what is maybe there; what you have here may be left out or deleted at your end."
 
 
 class Fingerprint:
-    """What a client knows of one file: name and size, perhaps a sum."""
+    """What a client knows of one file: name, size, sums; its time says nothing about bytes and is not looked at."""
 
     def __init__(self, item: Any) -> None:
         if not isinstance(item, dict) or not isinstance(item.get("name"), str):
@@ -32,13 +33,31 @@ class Fingerprint:
             raise shape("body", "items", "a size is a whole number of bytes", size)
         self.name: str = item["name"]
         self.size: int | None = size
-        self.kind = next((kind for kind in ("blake3", "sha256") if isinstance(item.get(kind), str)), "")
-        self.sum_hex: str = item[self.kind].lower() if self.kind else ""
+        self.sums = {kind: _digits(item[kind]) for kind in KINDS if item.get(kind) not in (None, "")}
+
+    def content(self, library: Library) -> Digest | None:
+        """The content of this source that all agrees with: a client whose own words contradict each other has to send it, as it
+        may delete its copy of what is told to be here."""
+        for sum_hex in self.sums.values():
+            known = library.known(sum_hex)
+            if known is None:
+                return None
+            digest, row = known
+            if self.sums.items() <= {"blake3": digest.hex, "sha256": row.sha256.hex()}.items():
+                return digest if self.size in (None, row.size_bytes) else None
+        return None
+
+
+def _digits(sum_hex: object) -> str:
+    try:
+        return Digest.from_hex(sum_hex.lower() if isinstance(sum_hex, str) else "").hex
+    except DigestInvalid:
+        raise shape("body", "items", "a sum has 64 hexadecimal digits", sum_hex) from None
 
 
 class Needed:
     """`have`: this project shows these bytes, and their file is there. `maybe`: a file of this name and size is there, but
-    nobody told a sum. Else `needed`; `placeable` when another project of the source has the bytes."""
+    nobody told a sum. Else `needed`; `placeable` when another name of the source shows the bytes."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -50,59 +69,46 @@ class Needed:
         if not isinstance(items, list) or len(items) > ITEMS:
             raise shape("body", "items", f"a list of at most {ITEMS} files is needed")
         asked = [Fingerprint(item) for item in items]
-        known = _known(library, asked)
-        had = _had(library, found.name, list(known.values()))
-        _hear(library, asked, known)
-        sizes = _sizes(library, found.name)
-        told = [_told(one, known.get(one.sum_hex), had, sizes) for one in asked]
+        contents = [one.content(library) for one in asked]
+        shown = _shown(library, found.name, [digest for digest in contents if digest is not None])
+        _hear(library, asked, contents)
+        sizes = _sizes(library, found.name, {one.name for one in asked if not one.sums and one.size is not None})
+        told = [_told(one, digest, shown, sizes) for one, digest in zip(asked, contents, strict=True)]
         counts = {word: sum(item["status"] == word for item in told) for word in ("have", "needed", "maybe")}
         resp.media = {"project": found.name, "items": told, "counts": counts, "instructions": HOW}
 
 
-def _known(library: Library, asked: list[Fingerprint]) -> dict[str, Digest]:
-    """Contents of this source by the sums that were told."""
-    found = {}
-    for one in asked:
-        if one.sum_hex and one.sum_hex not in found:
-            try:
-                known = library.known(one.sum_hex)
-            except DigestInvalid:
-                raise shape("body", "items", "a sum has 64 hexadecimal digits", one.sum_hex) from None
-            if known is not None:
-                found[one.sum_hex] = known[0]
-    return found
-
-
-def _hear(library: Library, asked: list[Fingerprint], known: dict[str, Digest]) -> None:
+def _hear(library: Library, asked: list[Fingerprint], contents: list[Digest | None]) -> None:
     """Who asks by a sum that is known here has those very bytes: as good as if they had been sent with it."""
-    for kind in sorted({one.kind for one in asked if one.kind}):
-        library.store.hear([known[one.sum_hex] for one in asked if one.kind == kind and one.sum_hex in known], kind)
+    for kind in KINDS:
+        pairs = zip(asked, contents, strict=True)
+        library.store.hear([digest for one, digest in pairs if digest is not None and kind in one.sums], kind)
 
 
-def _had(library: Library, project: str, digests: list[Digest]) -> dict[Digest, str]:
-    """Of these contents, those the project really has."""
+def _shown(library: Library, project: str, digests: list[Digest]) -> dict[Digest, str]:
+    """Of these contents, those the project really has, with the path; and with "" those that only others have."""
     parts = [digests[start : start + AT_ONCE] for start in range(0, len(digests), AT_ONCE)]
-    return {digest: path for part in parts for digest, path in library.has(project, part).items()}
+    return {digest: path for part in parts for digest, path in library.shown(project, part).items()}
 
 
-def _sizes(library: Library, project: str) -> dict[tuple[str, int], str]:
-    """Files of the originals by name and size."""
+def _sizes(library: Library, project: str, names: set[str]) -> dict[tuple[str, int], str]:
+    """Files of the originals by name and size, of those that are asked for by nothing better."""
     below = f"{project}/{ORIGINALS}"
-    inside = library.walk(below) if library.find(below) is not None else ()
-    return {(entry.name, entry.size_bytes): path.partition("/")[2] for path, entry in inside if not entry.is_folder}
+    inside = library.walk(below) if names and library.find(below) is not None else ()
+    return {(entry.name, entry.size_bytes): path.partition("/")[2]
+            for path, entry in inside if entry.name in names and not entry.is_folder}  # fmt: skip
 
 
 def _told(
-    one: Fingerprint, digest: Digest | None, had: dict[Digest, str], sizes: dict[tuple[str, int], str]
+    one: Fingerprint, digest: Digest | None, shown: dict[Digest, str], sizes: dict[tuple[str, int], str]
 ) -> dict[str, Any]:
-    if digest is not None and digest in had:
-        return {"name": one.name, "status": "have", "path": had[digest]}
-    if one.sum_hex:
-        return {"name": one.name, "status": "needed", "placeable": digest is not None}
-    path = sizes.get((one.name, one.size)) if one.size is not None else None
-    if path is not None:
-        return {"name": one.name, "status": "maybe", "path": path}
-    return {"name": one.name, "status": "needed", "placeable": False}
+    path = shown.get(digest) if digest is not None else None
+    if path:
+        return {"name": one.name, "status": "have", "path": path}
+    alike = sizes.get((one.name, one.size)) if one.size is not None and not one.sums else None
+    if alike is not None:
+        return {"name": one.name, "status": "maybe", "path": alike}
+    return {"name": one.name, "status": "needed", "placeable": path is not None}
 
 
 class Place:
@@ -114,11 +120,13 @@ class Place:
     def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
         counter, said = counter_of(self._desk, req, project), body.json_object(req)
         one = Fingerprint(said)
-        known = _known(counter.library, [one]).get(one.sum_hex)
+        if not one.sums:
+            raise shape("body", "sha256", "say which content: sha256 or blake3")
+        known = one.content(counter.library)
         if known is None or not counter.library.names_of(known):
             raise ApiError(404, "no name of this source shows such a content; send the bytes")
         resp.media = self._placed(counter, one.name, known)
-        _hear(counter.library, [one], {one.sum_hex: known})
+        _hear(counter.library, [one], [known])
 
     @staticmethod
     def _placed(counter: Counter, name: str, digest: Digest) -> dict[str, Any]:

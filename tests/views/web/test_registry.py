@@ -78,12 +78,60 @@ def test_a_phone_learns_what_it_need_not_send(server: Server) -> None:
     ]  # fmt: skip
     said = server.post(f"/api/projects/{name}/upload-needed", {"items": items}).json
     assert [item["status"] for item in said["items"]] == ["have", "needed", "needed", "needed", "maybe", "needed", "needed"]
-    assert said["items"][0]["path"] == here and [item.get("placeable") for item in said["items"][1:4]] == [True, True, False]
+    assert said["items"][0]["path"] == here and [item.get("placeable") for item in said["items"][1:4]] == [False, True, False]
     assert said["counts"] == {"have": 1, "needed": 5, "maybe": 1}
     for wrong in ({}, {"items": "x"}, {"items": [1]}, {"items": [{"name": 1}]}, {"items": [{"name": "a", "sha256": "zz"}]},
-                  {"items": [{"name": "a", "size": -1}]}):  # fmt: skip
+                  {"items": [{"name": "a", "size": -1}]}, {"items": [{"name": "a", "size": True}]},
+                  {"items": [{"name": "a", "blake3": 5}]}, {"items": [{"name": "a"}] * 10_001}, []):  # fmt: skip
         assert server.post(f"/api/projects/{name}/upload-needed", wrong).status == 422, wrong
     assert server.post("/api/projects/P55-None/upload-needed", {"items": []}).status == 404
+
+
+def test_what_contradicts_itself_has_to_be_sent(server: Server) -> None:
+    """The client may delete its copy of what is told to be here."""
+    name = server.project("Contrary")
+    for data in (b"one clip", b"another clip"):
+        server.stored(name, data.decode() + ".mov", data)
+    right, wrong = sums(b"one clip"), sums(b"another clip")
+    items = [
+        {"name": "a.mov", "size": 8, "sha256": right[0].upper(), "blake3": right[1]},
+        {"name": "a.mov", "sha256": right[0], "blake3": ""},
+        {"name": "b.mov", "sha256": right[0], "blake3": wrong[1]}, {"name": "c.mov", "sha256": right[0], "size": 9},
+        {"name": "d.mov", "sha256": right[1]}, {"name": "e.mov", "sha256": right[0], "blake3": "1" * 64},
+    ]  # fmt: skip
+    said = server.post(f"/api/projects/{name}/upload-needed", {"items": items}).json["items"]
+    assert [item["status"] for item in said] == ["have", "have"] + ["needed"] * 4
+    for item in items[2:]:
+        assert server.post(f"/api/projects/{name}/place", item).status == 404, item
+
+
+def test_what_nobody_can_read_any_more_cannot_be_placed(server: Server) -> None:
+    """Deleted, replaced, or of another source: its digest alone gives nobody the bytes. `placeable` says the same."""
+    name, other = server.project("Reader"), server.project("Secret")
+    (server.root.parent / "disks/place").mkdir()
+    server.post("/api/sources", {"name": "place", "root": str(server.root.parent / "disks/place")})
+    far = server.project("Far", source="place")
+    deleted, replaced = server.stored(other, "a.mov", b"was deleted"), server.stored(other, "b.mov", b"was replaced")
+    server.upload(far, "c.mov", b"on another disk", source="place")
+    server.post(f"/api/projects/{other}/media/delete", {"relative_paths": [deleted]})
+    server.ask("PUT", f"/dav/{other}/{replaced}", b"the new one")
+    contents = [b"was deleted", b"was replaced", b"on another disk", b"the new one"]
+    items = [{"name": f"{number}.mov", "sha256": sums(data)[0]} for number, data in enumerate(contents)]
+    said = server.post(f"/api/projects/{name}/upload-needed", {"items": items}).json["items"]
+    assert [(item["status"], item["placeable"]) for item in said] == [("needed", False)] * 3 + [("needed", True)]
+    assert [server.post(f"/api/projects/{name}/place", item).status for item in items] == [404, 404, 404, 200]
+    assert server.names(name) == ["3.mov"]
+
+
+def test_a_content_is_asked_for_by_name_size_time_and_either_sum_and_files_is_another_word_for_items(server: Server) -> None:
+    name = server.project("Words")
+    path, (sha256, blake) = server.stored(name, "a.mov", b"words"), sums(b"words")
+    for known in ({"sha256": sha256}, {"blake3": blake}, {"sha256": sha256, "blake3": blake, "size": 5, "modified": 1767225600}):
+        said = server.post(f"/api/projects/{name}/upload-needed", {"files": [{"name": "z.mov", **known}]}).json
+        assert said["items"] == [{"name": "z.mov", "status": "have", "path": path}] and said["counts"]["have"] == 1
+    assert server.post(f"/api/projects/{name}/upload-needed", {"items": []}).json["items"] == []
+    for wrong in ({"sha256": sha256}, {"name": "b.mov"}, {"name": "b.mov", "sha256": "12"}, {"name": 1, "sha256": sha256}):
+        assert server.post(f"/api/projects/{name}/place", wrong).status == 422, wrong
 
 
 def test_known_bytes_are_placed_by_name_without_sending_them(server: Server) -> None:
