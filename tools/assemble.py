@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cas.system import System
 from tools.config import Settings
+from views.derived.darkroom import Darkroom
 from views.followers import FollowerThread
 from views.libraries import Libraries, Opened
 from views.library import Library, Options
@@ -67,11 +68,16 @@ def open_libraries(settings: Settings, system: System | None = None) -> Iterator
         with opened(settings, root, source, system) as found, background(found.library, settings), sweeping(found.library):
             yield found
 
-    libraries = Libraries(open_sources(settings), opener)
+    libraries = Libraries(open_sources(settings), opener, darkroom_of(settings))
     try:
         yield libraries
     finally:
         libraries.close()
+
+
+def darkroom_of(settings: Settings) -> Darkroom:
+    """What looks at footage; its process begins with the first question."""
+    return Darkroom(width=settings.thumb_max_w, at_s=settings.thumb_seek_s, timeout_s=settings.thumb_timeout_s)
 
 
 def open_sources(settings: Settings) -> Sources:
@@ -111,13 +117,15 @@ def rooms() -> Sequence[Room]:
         resolve,
         resumable,
         sources,
+        thumbnails,
         upload,
         workflow,
         works,
     )  # fmt: skip
 
     return (
-        health.routes, projects.routes, upload.routes, batches.routes, media.routes, reindex.routes, sources.routes, works.routes,
+        health.routes, projects.routes, upload.routes, batches.routes, media.routes, thumbnails.routes, reindex.routes,
+        sources.routes, works.routes,
         registry.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
     )  # fmt: skip
 
@@ -135,6 +143,7 @@ def desk_of(libraries: Libraries, settings: Settings) -> Desk:
         left_alone=left_alone(settings),
         quiet_s=settings.quiet_s,
         works=libraries.works,
+        darkroom=libraries.darkroom,
     )
 
 

@@ -239,6 +239,24 @@ class Settings:
         "Space on the disk that is kept free: uploads that would go below it are refused. "
         "`auto` means 2 GiB or 1 % of the disk, whichever is less.",
     )
+    thumb_max_w: int = setting(
+        Kind("whole number", _whole(16, 4096)),
+        640,
+        "Longer side of the preview pictures that the server makes, in pixels.",
+        also=("MEDIA_SYNC_THUMB_MAX_W",),
+    )
+    thumb_seek_s: float = setting(
+        Kind("seconds", _seconds(0)),
+        1.0,
+        "Which moment of a clip its preview shows, in seconds from its start; the middle of a clip that is shorter.",
+        also=("MEDIA_SYNC_THUMB_SEEK_S",),
+    )
+    thumb_timeout_s: float = setting(
+        Kind("seconds", _seconds(1)),
+        25.0,
+        "Seconds after which making a preview is given up. Second and third tries, minutes later, have more time.",
+        also=("MEDIA_SYNC_THUMB_TIMEOUT_S",),
+    )
     source_parents: tuple[Path, ...] = setting(
         Kind("list of paths", _whole_paths),
         (),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cas.errors import CasError
+from views.derived.darkroom import Darkroom
 from views.errors import SourceAway, SourceProblem
 from views.followers import FollowerThread
 from views.library import Library
@@ -38,12 +39,12 @@ Opener = Callable[[Path, str], AbstractContextManager[Opened]]  # root, name of 
 class Libraries(Mapping[str, Library]):
     """Open sources by name: those that are enabled and reachable at this moment. Any thread; `close` at the end."""
 
-    def __init__(self, sources: Sources, opener: Opener) -> None:
+    def __init__(self, sources: Sources, opener: Opener, darkroom: Darkroom | None = None) -> None:
         """Open the primary source, and every other that can be. LockHeld, RootUnfit for the primary one."""
         self.sources, self._opener = sources, opener
         self._stack, self._lock = ExitStack(), threading.Lock()
         self._open: dict[Path, Opened] = {}
-        self.works = Works()
+        self.works, self.darkroom = Works(), darkroom or Darkroom()
         primary = next(source for source in sources.list() if source.name == PRIMARY)
         self._primary = self._opened(primary)
         sources.state = self._primary.library.store.state
@@ -59,6 +60,7 @@ class Libraries(Mapping[str, Library]):
     def close(self) -> None:
         """Everything is stopped, last opened first."""
         self.works.stop()
+        self.darkroom.stop()
         self._stack.close()
 
     # the mapping

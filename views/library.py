@@ -20,6 +20,7 @@ from cas.system import System
 from views import naming
 from views.arrivals import Arrivals, Brought, Uploaded, check_name
 from views.by_hand import ByHand
+from views.derived.facts import Facts
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
@@ -93,6 +94,7 @@ class Library:
         try:
             self.tree = Tree(self.store.index)
             self.jobs = Queue(self.store)
+            self.facts = Facts(self.store)
             self._collector = Collector(self.store, lambda txn, digest: any(True for _ in self.tree.uses_of(txn, digest)))
             self.store.catch_up()
         except BaseException:

@@ -1,4 +1,5 @@
-"""Preview pictures that clients drew: files `ingest/thumbnails/<sha256 of the media>.<kind>`, one for each content of a project.
+"""Preview pictures: files `ingest/thumbnails/<sha256 of the media>.<kind>`, one for each content of a project, drawn by clients
+or made from the media (`views/derived`).
 
 Keyed by content, so that two clips of one name never share one, and a clip that is renamed keeps its own. The addresses of the
 replaced system, `ingest/thumbnails/<path below originals, its suffix replaced>`, go on as other names of the same pictures.
@@ -6,6 +7,7 @@ replaced system, `ingest/thumbnails/<path below originals, its suffix replaced>`
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from cas.committer import Acts
@@ -15,25 +17,35 @@ from views.errors import NameNotFound
 from views.library import Library
 
 THUMBNAILS = "ingest/thumbnails"
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # in the order they are looked up
+PICTURE_KINDS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+SUFFIXES = tuple(PICTURE_KINDS)  # in the order they are looked up
 
 
 class Previews:
-    """The previews of one project at one moment."""
+    """The previews of one project."""
 
     def __init__(self, library: Library, project: str) -> None:
         self._library, self._project = library, project
+
+    @cached_property
+    def _by_sum(self) -> dict[str, str]:
+        """Their names by the sum of what they show, as they were when this was first asked."""
         try:
-            _, entries = library.listing(f"{project}/{THUMBNAILS}")
+            _, entries = self._library.listing(f"{self._project}/{THUMBNAILS}")
         except NameNotFound:
-            entries = []
+            return {}
         names = {entry.name for entry in entries if not entry.is_folder}
-        self._by_sum = {name.partition(".")[0]: name for suffix in SUFFIXES[::-1] for name in names if name.endswith(suffix)}
+        return {name.partition(".")[0]: name for suffix in SUFFIXES[::-1] for name in names if name.endswith(suffix)}
+
+    def among_all(self, sha256: str) -> str | None:
+        """As `of`, for whoever asks for many: one listing, then a look into memory each."""
+        name = self._by_sum.get(sha256)
+        return name and f"{THUMBNAILS}/{name}"
 
     def of(self, sha256: str) -> str | None:
         """Path inside the project of the preview of this content; None when there is none."""
-        name = self._by_sum.get(sha256)
-        return name and f"{THUMBNAILS}/{name}"
+        paths = (f"{THUMBNAILS}/{sha256}{suffix}" for suffix in SUFFIXES)
+        return next((path for path in paths if self._library.find(f"{self._project}/{path}") is not None), None)
 
     def keep(self, sha256: str, suffix: str, picture: bytes) -> str:
         """Store a preview; its path inside the project."""

@@ -22,6 +22,7 @@ from cas.journal import HEADER, Event, Journal, pack
 from cas.link import Seal
 from tests.faulty import QuickSystem
 from views.batches import BatchItem, BatchRow
+from views.derived.facts import FactsRow
 from views.entry import Entry, Kind
 from views.jobs import Job, TurnRow
 from views.tree import (
@@ -77,6 +78,7 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
         pack_id(16) + UUID.bytes + pack_id(3),
         BatchItem(AT_NS, "stored", "Ünï.mov", "ingest/originals/Ünï.mov", SUMS.sha256, 4, AT_NS, ""),
     ),
+    "facts": (SUMS.digest.raw, FactsRow(1, "ok", 1, AT_NS, {"duration_seconds": 2.5, "width": 640}, True)),
     "numbers": (b"next id", NumberRow(18)),
     "meta": (b"applied", Meta(7)),
     "positions": (b"manifest", Position(7)),

@@ -25,6 +25,7 @@ LIBRARIES = {
     "multipart": ("views/web/*",),
     "numpy": ("views/derived/*",),
     "PIL": ("views/derived/*",),
+    "pi_heif": ("views/derived/*",),
     "platformdirs": ("tools/config.py",),
     "prometheus_client": ("views/web/*",),
     "rich": ("tools/progress.py",),
@@ -61,7 +62,7 @@ NAMES = {
     "datetime.utcnow": (),
 }
 TYPES_ONLY = {"fusionscript"}  # asked for by the tests' extra: the thing itself comes with Resolve
-DISTRIBUTIONS = {"argon2": "argon2-cffi", "PIL": "pillow", "prometheus_client": "prometheus-client"}
+DISTRIBUTIONS = {"argon2": "argon2-cffi", "PIL": "pillow", "pi_heif": "pi-heif", "prometheus_client": "prometheus-client"}
 
 
 def stray(uses: list[Use], rooms: dict[str, tuple[str, ...]]) -> list[Use]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cas.state import State
+from views.derived.darkroom import Darkroom
 from views.errors import NameNotFound, NotAFolder, SourceUnknown
 from views.libraries import Libraries
 from views.library import Library, Project
@@ -25,6 +26,7 @@ class Desk:
     left_alone         folders of a project that reindex never enters
     quiet_s            loose files that changed within this time are left to whoever writes them
     works              long work that nobody waits for
+    darkroom           looks at footage
     """
 
     libraries: Mapping[str, Library]
@@ -35,6 +37,7 @@ class Desk:
     left_alone: tuple[str, ...] = ()
     quiet_s: float = 1.0
     works: Works = field(default_factory=Works)
+    darkroom: Darkroom = field(default_factory=Darkroom)
     extras: dict[str, object] = field(default_factory=dict)
 
     @property

@@ -28,6 +28,7 @@ from views.web.projects import index
 
 QUERY_MOST = 1000
 TAGGED_AT_ONCE = 500
+SHOWN_FACTS = {"duration": "duration_seconds", "width": "width", "height": "height", "created_at": "captured_at"}
 PICTURE_BYTES = 2 << 20
 PICTURES = {  # what a picture begins with, and what its file is called
     "image/jpeg": (b"\xff\xd8\xff", ".jpg"),
@@ -63,13 +64,12 @@ class MediaList:
     def on_get(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
         source = req.get_param("source") or PRIMARY
         library, found = self._desk.project(project, source)
-        told, previews = index(library, found.name), Previews(library, found.name)
+        told = index(library, found.name)
         files = sorted(filter(wanted(req), told["files"]), key=lambda item: str(item["relative_path"]))
-        links = urls.Links(found.name, source)
         resp.media = {
             "project": found.name,
             "source": source,
-            "media": [with_urls(item, links, previews) for item in files],
+            "media": dressed(library, found.name, source, files),
             "counts": told["counts"],
             "instructions": "stream_url plays in place, download_url saves the file.",
         }
@@ -88,13 +88,12 @@ class Query:
         offset, limit = body.count(req, "offset", 0), min(body.count(req, "limit", 100), QUERY_MOST)
         fits = wanted(req)
         files = [item for item in index(library, found.name)["files"] if after <= arrived(item) < before and fits(item)]
-        previews, links = Previews(library, found.name), urls.Links(found.name, source)
         shown = files[offset : offset + limit]
         more = offset + len(shown) < len(files)
         resp.media = {
             "project": found.name,
             "source": source,
-            "items": [with_urls(item, links, previews) for item in shown],
+            "items": dressed(library, found.name, source, shown),
             "offset": offset,
             "limit": limit,
             "next_offset": offset + len(shown) if more else None,
@@ -119,9 +118,22 @@ def arrived(item: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(item.get("uploaded_at") or item["indexed_at"])
 
 
+def dressed(library: Library, project: str, source: str, files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of the index with what else is known of them: where they can be had, previews, what a look into them told."""
+    previews, links = Previews(library, project), urls.Links(project, source)
+    facts = library.facts.by_sums(item["sha256"] for item in files)
+    for item in files:
+        with_urls(item, links, previews)
+        known = facts.get(item["sha256"], {})
+        for key, fact in SHOWN_FACTS.items():
+            if fact in known:
+                item[key] = known[fact]
+    return files
+
+
 def with_urls(item: dict[str, Any], links: urls.Links, previews: Previews) -> dict[str, Any]:
     """An entry of the index with where it can be had; `thumb_url` only when there is a preview."""
-    path, preview = item["relative_path"], previews.of(item["sha256"])
+    path, preview = item["relative_path"], previews.among_all(item["sha256"])
     item["tags"], item["origin"] = item.get("tags", ()), media.origin_of(path)
     item["kind"], item["asset_id"] = media.kind_of(path), f"sha256:{item['sha256']}"
     item["stream_url"], item["download_url"] = links.both(path)

@@ -75,6 +75,8 @@ QUERIES = {
     "error": "Why it failed; a JSON body may say it instead.",
     "created_after": "Only what arrived at this time or later (ISO 8601).",
     "created_before": "Only what arrived before this time.",
+    "project": "Name of the project.",
+    "relative_path": "The file, by its path inside the project.",
     "tag": "Only media that have this tag; several of them are asked for together.",
     "origin": "Only media whose names tell of this device: iphone, nikon_z7, obs or unknown.",
     "offset": "How many to leave out at the beginning.",
@@ -84,7 +86,7 @@ ASKED = {
     "/upload": ("filename", "sha256", "op", "batch_id"), "/upload/{name}": ("sha256", "batch_id"),
     "/toggle": ("enabled",), "/reindex": ("background",), "/jobs/next": ("limit", "claimed_by"),
     "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
-    "{project}/media": ("tag", "origin"),
+    "/media/facts": ("project", "relative_path"), "{project}/media": ("tag", "origin"),
     "/media/query": ("tag", "origin", "created_after", "created_before", "offset", "limit"),
 }  # fmt: skip
 ERROR = {
