@@ -1,9 +1,11 @@
-"""The script in README's "Shortcuts and scripts" runs as it stands, in an empty folder with one clip, against a real server."""
+"""The scripts in README run as they stand, in an empty folder with one clip, against a real server."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import random
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.frail import Break, Frail
 from tests.clients.server import FILMCAN, DavServer, running
 from tests.samples.make import make_samples
+from views.library import Library
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -24,10 +28,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DavServer]:
         yield server
 
 
-def script() -> str:
-    section = README.read_text().split("### Shortcuts and scripts\n", 1)[1]
+def script(title: str = "Shortcuts and scripts") -> str:
+    section = README.read_text().split(f"### {title}\n", 1)[1]
     found = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
-    assert found is not None, "README has no script under “Shortcuts and scripts”"
+    assert found is not None, f"README has no script under “{title}”"
     return found[1]
 
 
@@ -55,3 +59,21 @@ def test_the_script_of_the_readme_does_what_its_comments_say(server: DavServer, 
     assert piece == 100
     assert reindexed["removed"] == 0 and job["ok"] and deleted["removed"] == ["ingest/originals/clip.mov"]  # type: ignore[index]
     assert (server.root / "P1-Wedding-Anna").is_dir()
+
+
+def test_the_script_that_goes_on_where_it_stopped_does_so_over_cuts_and_kills(tmp_path: Path) -> None:
+    library, data = Library(tmp_path / "root"), random.Random("goes on").randbytes(8 << 20)
+    library.make_project("Film")
+    library.close()
+    (tmp_path / "clip.mov").write_bytes(data)
+    breaks = [Break(1 << 20, False, True), Break(2 << 20, True, False), Break(1 << 20, False, False)]
+    frail = Frail(tmp_path / "root", breaks, lambda: None)
+    try:
+        environment = {**os.environ, "FILMCAN": "http://{}:{}".format(*frail.door), "PROJECT": "P1-Film"}
+        text = script("Uploads that go on where they stopped")
+        ended = subprocess.run(["sh", "-u"], input=text, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    finally:
+        frail.close()
+    told = json.loads(ended.stdout)
+    assert (told["status"], told["sha256"]) == ("stored", hashlib.sha256(data).hexdigest()), ended.stderr
+    assert (tmp_path / "root/P1-Film/ingest/originals/clip.mov").read_bytes() == data and frail.starts == 2

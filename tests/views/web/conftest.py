@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cas.system import System
 from tests.faulty import QuickSystem
 from tools.assemble import make_server, open_libraries
 from tools.config import load
@@ -102,11 +103,11 @@ class Server:
 
 
 @contextmanager
-def serving(root: Path, **settings: Any) -> Iterator[Server]:
-    """Nothing is taken in behind: tests say when. Syncs do not wait for the disk."""
+def serving(root: Path, system: System | None = None, **settings: Any) -> Iterator[Server]:
+    """Nothing is taken in behind: tests say when. Syncs do not wait for the disk, unless `system` does."""
     given = {"root": root, "port": 0, "auto_reindex": "no", "quiet_s": "0", **settings}
     loaded = load(given, environ={})
-    with open_libraries(loaded, QuickSystem()) as libraries:
+    with open_libraries(loaded, system or QuickSystem()) as libraries:
         server = make_server(libraries, loaded)
         server.start()
         try:
