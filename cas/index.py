@@ -28,7 +28,7 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 RawRow = tuple[str, bytes, bytes | None]  # table, key, version + record; None takes the row away
 MAP_BYTES = 1 << 30  # address space, not memory or disk; doubles when half full
 LOOK_EVERY_WRITES = 32  # asking LMDB for its size takes 4 % of a small upload
-MAX_TABLES = 32
+MAX_TABLES = 64
 MAX_READERS = 512  # threads of one server, each with one read at a time
 ENGINE = 0  # LMDB 0.9's file format, whatever engines later bindings bring
 CRC_BYTES = 4

@@ -20,11 +20,12 @@ from cas.index import WriteTxn
 from davfront import multistatus, proppatch, quirks
 from davfront.errors import DavError
 from davfront.locks import LockRow, Locks
-from davfront.methods import find, lock, read, tree, write
+from davfront.methods import find, lock, past, read, tree, write
 from davfront.methods.response import XML, Response, StartResponse, allowed_on, of_error
 from davfront.methods.share import Environ, Request, Share
 from davfront.resources import REQUEST, LibraryProvider, Resolver
 from views.library import Library
+from views.past import is_past
 
 Method = Callable[[Share, Request], Response]
 METHODS: dict[str, Method] = {
@@ -109,6 +110,7 @@ class DavApp(WsgiDAVApp):  # type: ignore[misc]
         try:
             request = Request(environ)
             self.share.settle(request)
+            past.refuse_change(request.method, request.path)
             method = METHODS.get(request.method)
             return method(self.share, request) if method is not None else self._through_wsgidav(request)
         except Exception as error:
@@ -119,7 +121,8 @@ class DavApp(WsgiDAVApp):  # type: ignore[misc]
 
     def _through_wsgidav(self, request: Request) -> Response:
         if request.method != "PROPPATCH":
-            allowed = allowed_on(self.share.library.find(request.path))
+            path = request.path
+            allowed = past.allowed(path) if is_past(path) else allowed_on(self.share.library.find(path))
             raise DavError(405, f"{request.method} is not known here.", headers=[allowed])
         environ = request.environ
         environ[REQUEST] = request

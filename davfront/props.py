@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from davfront import media_types, multistatus
+from views.past import is_past
 
 if TYPE_CHECKING:
     from davfront.locks import LockRow
@@ -96,8 +97,8 @@ def _iscollection(entry: Entry, _name: str, _path: str) -> str:
     return f"<D:iscollection>{int(entry.is_folder)}</D:iscollection>"
 
 
-def _supportedlock(_entry: Entry, _name: str, _path: str) -> str:
-    return SUPPORTED_LOCK
+def _supportedlock(_entry: Entry, _name: str, path: str) -> str:
+    return "<D:supportedlock/>" if is_past(path) else SUPPORTED_LOCK
 
 
 def _lastmodified(entry: Entry, _name: str, _path: str) -> str:

@@ -42,6 +42,19 @@ def wants_closed_connections(writer: str) -> bool:
     return writer == "windows"
 
 
+# ── who is shown the trash and the past in the listing of the top ────────────────────────────────────────────────────
+
+# File managers that a person walks through. Programs that go through everything (rclone sync and check, davfs2 under find or
+# rsync, players that index a share, scripts) would take each moment of each project for one more copy of all footage, and a
+# sync would try to delete them. The paths are there for everybody who names them.
+_BROWSING = frozenset(("windows", "apple", "gvfs", "kde", "cyberduck", "cadaver"))
+
+
+def is_browsing(writer: str) -> bool:
+    """Is this a client that a person looks around with?"""
+    return writer in _BROWSING
+
+
 # ── files that Finder looks for and that we only pretend to have ────────────────────────────────────────────────────
 
 # Their presence at the top of a volume stops Spotlight and QuickLook from downloading every clip to index it and to

@@ -43,7 +43,7 @@ def opened(settings: Settings, root: Path, source: str = PRIMARY, system: System
     """A library with what follows its journal, closed at the end. LockHeld, RootUnfit."""
     library = Library(root, system or System(), options_of(settings))
     try:
-        followers = FollowerThread(library.store, [Manifest(library.store, library.tree, source)]).start()
+        followers = FollowerThread(library.store, [Manifest(library.store, library.tree, source), library.history]).start()
         try:
             yield Opened(library, followers)
         finally:

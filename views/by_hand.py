@@ -182,8 +182,6 @@ class ByHand:
         if self._folder.exists_at(acts, spot.folders, entry.name, entry.is_folder):
             return False
         self._edit.count(acts, spot, removed=self._edit.files_in(acts, entry))
-        if entry.kind is Kind.PROJECT:
-            self._tree.forget_project(acts.txn, entry)
         trash_name = self._forget(acts, spot, entry)
         acts.tell("missing", {**self._edit.facts(spot, entry), "trash": trash_name})
         return True

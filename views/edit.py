@@ -251,8 +251,6 @@ class Editor:
     def bury(self, acts: Acts, spot: Spot, entry: Entry) -> str:
         """Take a name away, into the trash: one rename on disk, one row. Its name there; "" for junk, which just goes."""
         txn = acts.txn
-        if entry.kind is Kind.PROJECT:
-            self._tree.forget_project(txn, entry)
         if entry.hidden:
             self._tree.remove(txn, spot, acts.at_ns)
             self._tree.remove_below(txn, entry)
@@ -271,9 +269,10 @@ class Editor:
 
     def into_trash(self, acts: Acts, spot: Spot, entry: Entry, trash_name: str, day: str) -> None:
         """The row of a name goes into the trash; on disk it lies in the folder of that day already, or nowhere ("")."""
+        was = self._tree.forget_project(acts.txn, entry) if entry.kind is Kind.PROJECT else (None, ())
         self._tree.remove(acts.txn, spot, acts.at_ns)
         self._tree.entries.put(acts.txn, entry_key(TRASH, trash_name), replace(entry, name=trash_name))
-        self._tree.trashed.put(acts.txn, naming.key(trash_name), TrashRow(spot.path, acts.at_ns, day))
+        self._tree.trashed.put(acts.txn, naming.key(trash_name), TrashRow(spot.path, acts.at_ns, day, *was))
 
     def files_in(self, acts: Acts, entry: Entry) -> int:
         """How many files people see go with an entry."""

@@ -15,6 +15,7 @@ from cas.committer import Acts
 from cas.digest import Digest
 from cas.found import FileBusy, Found
 from cas.incoming import Incoming
+from cas.index import ReadTxn
 from cas.store import Store
 from cas.system import System
 from views import naming
@@ -24,7 +25,10 @@ from views.derived.facts import Facts
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
+from views.history import History
 from views.jobs import Queue
+from views.past import Past, is_past, is_trash
+from views.restore import Restorer, writable
 from views.resumable import Resumable
 from views.sums import LazySums
 from views.tags import Tagged, Tags, clean
@@ -95,7 +99,8 @@ class Library:
             self.tree = Tree(self.store.index)
             self.jobs = Queue(self.store)
             self.facts = Facts(self.store)
-            self._collector = Collector(self.store, lambda txn, digest: any(True for _ in self.tree.uses_of(txn, digest)))
+            self.history = History(self.store, self.tree)
+            self._collector = Collector(self.store, self._needed)
             self.store.catch_up()
         except BaseException:
             self.store.close()
@@ -106,6 +111,8 @@ class Library:
         self.tags = Tags(self.tree)
         self.edit = Editor(self.store, self.tree, refuse_clashes=refuse)
         self.transfer = Transfer(self.store, self.tree, self.edit)
+        self.past = Past(self.store, self.tree, self.history)
+        self.restorer = Restorer(self.store, self.tree, self.edit, self.transfer, self.past)
         self.arrivals = Arrivals(self.store, self.tree, self.edit, self.transfer)
         self.resumable = Resumable(self, options.max_upload_bytes or None)
         self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer, self.tags)
@@ -118,11 +125,17 @@ class Library:
     # reading
 
     def find(self, path: str) -> Entry | None:
+        if is_past(path):
+            self.past.catch_up(path)
+            with self.store.index.read() as txn:
+                return self.past.find(txn, path)
         with self.store.index.read() as txn:
             return self.tree.find(txn, path)
 
     def entry(self, path: str) -> Entry:
-        """What has this path; NameNotFound."""
+        """What has this path; NameNotFound. This and the readers below know the paths of the past too (views/past.py)."""
+        if is_past(path):
+            return self.past.entry(path)
         with self.store.index.read() as txn:
             return self.tree.found(txn, path)[1]
 
@@ -133,6 +146,8 @@ class Library:
 
     def listing(self, path: str, writer: str = "") -> tuple[Entry, list[Entry]]:
         """A folder and what is in it, of one moment; a file and nothing. Junk is shown to the family that wrote it only."""
+        if is_past(path):
+            return self.past.listing(path)
         with self.store.index.read() as txn:
             _, entry = self.tree.found(txn, path)
             if not entry.is_folder:
@@ -142,6 +157,9 @@ class Library:
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Entry]]:
         """Everything below a folder with its path, parents first, without junk. The list is of one moment."""
+        if is_past(path):
+            yield from self.past.walk(path)
+            return
         with self.store.index.read() as txn:
             spot, entry = self.tree.found(txn, path)
             found = [(inner, child) for inner, child in self.tree.walk(txn, entry, spot.path) if not child.hidden]
@@ -149,8 +167,10 @@ class Library:
 
     def open(self, path: str) -> tuple[Entry, OpenBlob]:
         """A file and its bytes; the caller closes them. NameNotFound, IsAFolder, BlobDamaged."""
+        if is_past(path):
+            self.past.catch_up(path)
         with self.store.index.read() as txn:
-            _, entry = self.tree.found(txn, path)
+            entry = self.past.look(txn, path).entry if is_past(path) else self.tree.found(txn, path)[1]
             row = self.store.blobs.get(txn, entry.raw_digest) if entry.raw_digest else None
         if entry.digest is None:
             raise IsAFolder(path)
@@ -226,6 +246,7 @@ class Library:
         crash     a blob without a name, or a name without a row; reindex repairs both
         """
         with body:
+            writable(path)
             body.finish(modified_ns=modified_ns)
             return self.store.commit(
                 lambda acts: self.edit.put(
@@ -301,6 +322,7 @@ class Library:
 
     def make_folder(self, path: str, *, guard: Guard | None = None) -> Placed:
         """A new folder; at the top a new project, numbered, with the name that was asked for going on to work."""
+        writable(path)
         self.store.state.admit()
         return self.store.commit(lambda acts: self.edit.make_folder(acts, path, guard))
 
@@ -310,7 +332,13 @@ class Library:
         return self.store.commit(lambda acts: self.edit.make_project(acts, label, notes))
 
     def move(self, source: str, target: str, *, overwrite: bool = True, guard: Guard | None = None) -> Placed:
-        """Another name or place for a file, a folder, a project: no content bytes are written."""
+        """Another name or place for a file, a folder, a project, or for what lies in the trash: no content bytes are written."""
+        if is_trash(source):
+            writable(target)
+            return self.store.commit(
+                lambda acts: self.restorer.take_back(acts, source, target, overwrite=overwrite, guard=guard)
+            )
+        writable(source, target)
         return self.store.commit(
             lambda acts: self.transfer.move(acts, source, target, overwrite=overwrite, guard=guard)
         )
@@ -318,15 +346,33 @@ class Library:
     def copy(
         self, source: str, target: str, *, overwrite: bool = True, members: bool = True, guard: Guard | None = None
     ) -> Placed:
-        """A second name for a file, or a second folder with all in it (without, if not `members`): no content bytes are
-        written."""
+        """A second name for a file, or a second folder with all in it (without, if not `members`), as they are or as they were:
+        no content bytes are written."""
+        writable(target)
         self.store.state.admit()
+        if is_past(source):
+            self.past.catch_up(source)
+        copy = self.restorer.copy_out if is_past(source) else self.transfer.copy
         return self.store.commit(
-            lambda acts: self.transfer.copy(acts, source, target, overwrite=overwrite, members=members, guard=guard)
+            lambda acts: copy(acts, source, target, overwrite=overwrite, members=members, guard=guard)
         )
+
+    def put_back(self, source: str, *, guard: Guard | None = None) -> Placed:
+        """Something in the trash goes where it was, or beside what has its name by now; folders above it are made again.
+
+        raises   NameNotFound; ParentMissing when the project it was in is no more; AlreadyThere for a project whose name is taken
+        """
+        with self.store.index.read() as txn:
+            *folders, _ = self.past.buried(txn, source).row.path.split("/")
+        for depth in range(2, len(folders) + 1):
+            path = "/".join(folders[:depth])
+            if self.find(path) is None and self.find(folders[0]) is not None:
+                self.make_folder(path)
+        return self.store.commit(lambda acts: self.restorer.put_back(acts, source, guard))
 
     def delete(self, path: str, *, guard: Guard | None = None) -> None:
         """Take a name away, into the trash. The bytes stay."""
+        writable(path)
         self.store.commit(lambda acts: self.edit.delete(acts, path, guard))
 
     def amend(
@@ -334,6 +380,7 @@ class Library:
         set_props: Mapping[str, str] | None = None, remove_props: Collection[str] = (), guard: Guard | None = None,
     ) -> Entry:  # fmt: skip
         """Times and dead properties of a name."""
+        writable(path)
 
         def change(acts: Acts) -> Entry:
             return self.edit.amend(
@@ -356,8 +403,12 @@ class Library:
 
     # care
 
+    def _needed(self, txn: ReadTxn, digest: Digest) -> bool:
+        """Does a name show this content, the trash included, or an earlier version that is kept?"""
+        return any(True for _ in self.tree.uses_of(txn, digest)) or self.history.holds(txn, digest)
+
     def collector(self) -> Collector:
-        """Finds, and on request removes, contents that no name shows, not even in the trash."""
+        """Finds, and on request removes, contents that no name shows, neither in the trash nor in what is kept of the past."""
         return self._collector
 
     def paths_of(self, digest: Digest) -> list[str]:

@@ -6,6 +6,7 @@ The order of work is that of `views.edit`. A folder that comes into being is bui
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -20,6 +21,8 @@ from views.errors import AlreadyThere, IntoItself, NameNotFound, NameReserved
 from views.folder import Folder, Folders
 from views.tree import TOP, ProjectRow, Spot, Tree, entry_key, pack_id
 
+Members = Callable[[Acts, Entry], Iterable[Entry]]  # what a folder holds
+
 
 class Transfer:
     """Moves and copies, inside a change of the store."""
@@ -33,8 +36,8 @@ class Transfer:
     def move(self, acts: Acts, source: str, target: str, *, overwrite: bool, guard: Guard | None) -> Placed:
         self._edit.ask(acts, guard)
         src, entry = self._tree.found(acts.txn, source)
-        dst, there = self._target(acts, src, entry, target, overwrite)
-        moved = self._as_it_will_be(acts, src, entry, dst, there)
+        dst, there = self.target(acts, src, entry, target, overwrite)
+        moved = self.as_it_will_be(acts, src, entry, dst, there)
         moved = replace(moved, own=self._move_on_disk(acts, src, entry, dst, there, moved))
         if src.chain[:1] != dst.chain[:1]:
             self._edit.count(acts, src, removed=self._edit.files_in(acts, entry))
@@ -44,7 +47,7 @@ class Transfer:
         acts.tell("move", {**self._edit.facts(dst, moved), "from": src.path, "replaced": replaced.hex if replaced else None})
         return Placed(moved, there is None, replaced=replaced, path=final.path)
 
-    def _target(self, acts: Acts, src: Spot, entry: Entry, target: str, overwrite: bool) -> tuple[Spot, Entry | None]:
+    def target(self, acts: Acts, src: Spot, entry: Entry, target: str, overwrite: bool) -> tuple[Spot, Entry | None]:
         """Where a move or copy goes, and what will be replaced there; refused when it may not."""
         dst = self._tree.spot(acts.txn, target)
         there = dst.entry if dst.entry is not None and dst.entry.id != entry.id else None
@@ -57,7 +60,7 @@ class Transfer:
         self._edit.admit(acts.txn, dst, but=entry)
         return dst, there
 
-    def _as_it_will_be(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None) -> Entry:
+    def as_it_will_be(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None) -> Entry:
         """The entry under its new name. Over a file it is an edit of that file: its birth and properties go on (Office saves)."""
         hidden = dst.parent.hidden or naming.is_junk(dst.name)
         moved = replace(entry, name=naming_of(entry, dst), hidden=hidden, own=None if hidden else entry.own)
@@ -146,7 +149,7 @@ class Transfer:
     def _surface(self, acts: Acts, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> Seal | None:
         """Junk becomes a real name (Office and macOS save aside, then rename)."""
         if entry.digest is None:
-            self._plant(acts, entry, moved, (*dst.folders, moved.name), fresh=False)
+            self.plant(acts, entry, moved, (*dst.folders, moved.name), self.now, fresh=False)
             return None
         if there is not None and not there.hidden:
             return self._folder.replace(acts, dst.folders, moved.name, entry.digest, there)
@@ -159,15 +162,19 @@ class Transfer:
         self._folder.drop(acts, src.folders, entry.name, entry)
 
     def move_rows(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, moved: Entry) -> None:
+        self._tree.remove(acts.txn, src, acts.at_ns)
+        if src.at_top and entry.is_folder:
+            self._tree.aliases.delete(acts.txn, naming.key(src.name))
+        self.land(acts, entry, dst, moved)
+
+    def land(self, acts: Acts, entry: Entry, dst: Spot, moved: Entry, known: ProjectRow | None = None) -> None:
+        """The row of what came to `dst`; of a project, also what it has beside its folder: what it had, or what is `known`."""
         txn = acts.txn
-        self._tree.remove(txn, src, acts.at_ns)
         if dst.entry is not None and dst.entry.id != entry.id and not (dst.entry.is_folder or entry.is_folder):
             self._tree.entries.delete(txn, entry_key(dst.parent.id, dst.entry.name))
         self._tree.put(txn, Spot(dst.chain, moved.name, None), moved, acts.at_ns)
-        if src.at_top and entry.is_folder:
-            self._tree.aliases.delete(txn, naming.key(src.name))
         if moved.kind is Kind.PROJECT:
-            row = self._tree.projects.get(txn, pack_id(moved.id)) or ProjectRow(b"", "", moved.created_ns)
+            row = self._tree.projects.get(txn, pack_id(moved.id)) or known or ProjectRow(b"", "", moved.created_ns)
             row = replace(row, key=naming.key(moved.name))
             self._tree.projects.put(txn, pack_id(moved.id), row)
             self._edit.remember_choice(txn, dst.name, moved)
@@ -181,14 +188,24 @@ class Transfer:
     ) -> Placed:
         self._edit.ask(acts, guard)
         src, entry = self._tree.found(acts.txn, source)
-        dst, there = self._target(acts, src, entry, target, overwrite)
+        return self.copy_of(acts, src, entry, target, overwrite=overwrite, members=self.now if members else None)
+
+    def copy_of(
+        self, acts: Acts, src: Spot, entry: Entry, target: str, *, overwrite: bool, members: Members | None, source: str = ""
+    ) -> Placed:
+        """A second name for an entry that was found, here or in the past.
+
+        members   what a folder holds; None for nothing
+        source    the path the event tells; that of `src` when it is not given
+        """
+        dst, there = self.target(acts, src, entry, target, overwrite)
         if dst.entry is not None and dst.entry.id == entry.id:
-            raise IntoItself(source)
+            raise IntoItself(src.path)
         if there is not None and (there.is_folder or entry.is_folder):
             self._edit.bury(acts, dst, there)
         copied = self._as_copied(acts, entry, dst, there)
         if entry.is_folder:
-            self._plant(acts, entry if members else None, copied, (*dst.folders, copied.name), fresh=True)
+            self.plant(acts, entry, copied, (*dst.folders, copied.name), members)
         elif not copied.hidden:
             keep = there is not None and not there.is_folder and not there.hidden
             copied = replace(copied, own=self._edit.show(acts, dst if keep else Spot(dst.chain, copied.name, None),
@@ -199,7 +216,8 @@ class Transfer:
             self._edit.enrol(acts, copied, old.notes if old else "")
             self._edit.remember_choice(acts.txn, dst.name, copied)
         replaced = there.digest if there else None
-        acts.tell("copy", {**self._edit.facts(dst, copied), "from": src.path, "replaced": replaced.hex if replaced else None})
+        facts = {"from": source or src.path, "replaced": replaced.hex if replaced else None}
+        acts.tell("copy", {**self._edit.facts(dst, copied), **facts})
         return Placed(copied, there is None, known=True, replaced=replaced, path="/".join((*dst.folders, copied.name)))
 
     def _as_copied(self, acts: Acts, entry: Entry, dst: Spot, there: Entry | None) -> Entry:
@@ -212,24 +230,31 @@ class Transfer:
         )  # fmt: skip
         return self._folder_kind(acts, copied, dst, None) if entry.is_folder else copied
 
-    def _plant(self, acts: Acts, entry: Entry | None, planted: Entry, folders: Folders, *, fresh: bool) -> None:
+    def now(self, acts: Acts, folder: Entry) -> list[Entry]:
+        """What a folder holds at this moment."""
+        return list(self._tree.children(acts.txn, folder.id))
+
+    def plant(
+        self, acts: Acts, entry: Entry, planted: Entry, folders: Folders, members: Members | None, *, fresh: bool = True
+    ) -> None:
         """Rows and real names for a folder and all in it: built aside, then moved into place in one step.
 
-        entry   the folder whose members are taken; None for none
-        fresh   members get ids of their own (a copy); else they keep them (junk that became real)
+        entry     the folder that is taken
+        members   what it and the folders in it hold; None for nothing
+        fresh     members get ids of their own (a copy); else they keep them (junk that became real)
         """
         staged = self._store.system.token()
         stage = (".filmcan", "incoming", staged)
         if not planted.hidden:
             self._folder.make(acts, stage[:2], staged)
-        if entry is not None:
-            self._plant_members(acts, entry, planted, stage, fresh)
+        if members is not None:
+            self._plant_members(acts, entry, planted, stage, members, fresh)
         if not planted.hidden:
             self._folder.rename(acts, stage[:2], staged, folders[:-1], folders[-1])
             acts.folder(folders[:-1])
 
-    def _plant_members(self, acts: Acts, entry: Entry, planted: Entry, stage: Folders, fresh: bool) -> None:
-        for child in list(self._tree.children(acts.txn, entry.id)):
+    def _plant_members(self, acts: Acts, entry: Entry, planted: Entry, stage: Folders, members: Members, fresh: bool) -> None:
+        for child in members(acts, entry):
             hidden = planted.hidden or naming.is_junk(child.name)
             grown = replace(child, hidden=hidden, own=None)
             if fresh:
@@ -239,9 +264,8 @@ class Transfer:
             elif child.is_folder:
                 if not hidden:
                     self._folder.make(acts, stage, child.name)
-                self._plant_members(acts, child, grown, (*stage, child.name), fresh)
+                self._plant_members(acts, child, grown, (*stage, child.name), members, fresh)
             self._tree.entries.put(acts.txn, entry_key(planted.id, grown.name), grown)
-
 
 
 def naming_of(entry: Entry, dst: Spot) -> str:

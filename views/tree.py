@@ -6,6 +6,7 @@
     projects  id (8) → ProjectRow                            what a project has beside its folder
     aliases   key of a name → AliasRow                       names clients chose for projects at the top
     trashed   key of the name in the trash → TrashRow        where a name was before it was taken away
+    buried    newest time (8) + key of the name in the trash → ()   the trash by time; derived from trashed
     past      project id (8) + tag of an inner path → PastRow what is known of a file that is still to be adopted
     kept      project id (8) → KeptRow                       what its audit files held before it was adopted
     tags      digest (32) → TagRow                           words people gave a content
@@ -29,6 +30,7 @@ from views.errors import NameNotFound, NameReserved, NotAFolder, ParentMissing
 NOWHERE, TOP, TRASH = 0, 1, 2  # ids of no folder, of the top of the tree, of the folder of what was taken away
 FIRST_ID = 16
 SECOND_NS = 10**9
+LAST = 2**64 - 1
 
 
 class ProjectRow(msgspec.Struct, array_like=True, frozen=True):
@@ -47,11 +49,16 @@ class AliasRow(msgspec.Struct, array_like=True, frozen=True):
 
 
 class TrashRow(msgspec.Struct, array_like=True, frozen=True):
-    """Where a name was, when it was taken away, and the folder of the day on disk ("" when it had no name on disk)."""
+    """Where a name was, when it was taken away, and the folder of the day on disk ("" when it had no name on disk).
+
+    project, aliases   what a project had beside its folder, to be as it was when it is brought back
+    """
 
     path: str
     at_ns: int
     day: str
+    project: ProjectRow | None = None
+    aliases: tuple[str, ...] = ()
 
 
 class PastRow(msgspec.Struct, array_like=True, frozen=True):
@@ -95,6 +102,16 @@ class UseRow(msgspec.Struct, array_like=True, frozen=True):
 
 def pack_id(number: int) -> bytes:
     return number.to_bytes(8, "big")
+
+
+def newest(number: int) -> bytes:
+    """A number for keys, so that a scan meets the larger ones first."""
+    return (LAST - number).to_bytes(8, "big")
+
+
+def number_of(key: bytes) -> int:
+    """The number that `newest` made the end of a key of."""
+    return LAST - int.from_bytes(key[-8:], "big")
 
 
 def entry_key(parent: int, name: str) -> bytes:
@@ -155,7 +172,8 @@ class Tree:
         self.entries = index.table("entries", Entry, derive=self._derive)
         self.projects = index.table("projects", ProjectRow)
         self.aliases = index.table("aliases", AliasRow)
-        self.trashed = index.table("trashed", TrashRow)
+        self.buried = index.table("buried", UseRow, derived=True)
+        self.trashed = index.table("trashed", TrashRow, derive=self._derive_buried)
         self.past = index.table("past", PastRow)
         self.kept = index.table("kept", KeptRow)
         self.tags = index.table("tags", TagRow)
@@ -174,6 +192,12 @@ class Tree:
             self.uses.delete(txn, before + key)
         if after:
             self.uses.put(txn, after + key, UseRow())
+
+    def _derive_buried(self, txn: WriteTxn, key: bytes, old: TrashRow | None, new: TrashRow | None) -> None:
+        if old is not None:
+            self.buried.delete(txn, newest(old.at_ns) + key)
+        if new is not None:
+            self.buried.put(txn, newest(new.at_ns) + key, UseRow())
 
     def _forget_parent(self, txn: WriteTxn, key: bytes, folder: Entry) -> None:
         """A folder that moved has its new key already; only a row that still points here goes."""
@@ -312,11 +336,14 @@ class Tree:
         modified_ns = max(at_ns, folder.modified_ns + SECOND_NS)
         self.entries.put(txn, key, msgspec.structs.replace(folder, modified_ns=modified_ns))
 
-    def forget_project(self, txn: WriteTxn, entry: Entry) -> None:
-        """A project stops being one: its row and the names clients chose for it go."""
+    def forget_project(self, txn: WriteTxn, entry: Entry) -> tuple[ProjectRow | None, tuple[str, ...]]:
+        """A project stops being one: its row and the names clients chose for it go. What went."""
+        row, aliases = self.projects.get(txn, pack_id(entry.id)), list[str]()
         self.projects.delete(txn, pack_id(entry.id))
         for key, _ in list(self.past.scan(txn, pack_id(entry.id))):
             self.past.delete(txn, key)
         for key, alias in list(self.aliases.scan(txn)):
             if alias.id == entry.id:
                 self.aliases.delete(txn, key)
+                aliases.append(alias.name)
+        return row, tuple(aliases)

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from davfront import multistatus, paths, props, quirks
 from davfront.errors import DavError
+from davfront.methods import past
 from davfront.methods.response import XML, Header, Response, allow
 from davfront.methods.share import Request, Share
 from davfront.multistatus import Asked
 from davfront.props import Sheet
 from views.entry import Entry, Kind
 from views.errors import NameNotFound
+from views.past import is_past
 
 CAPABILITIES: tuple[Header, ...] = (
     ("DAV", "1, 2"),  # level 1 alone makes Finder mount read-only
@@ -22,9 +24,11 @@ CAPABILITIES: tuple[Header, ...] = (
 _AT_ONCE = 512  # children answered in one piece with a Content-Length; more are sent while they are written
 
 
-def options(_share: Share, _request: Request) -> Response:
-    """The same everywhere, mapped or not: clients ask before they make."""
-    return Response.empty(200, CAPABILITIES)
+def options(_share: Share, request: Request) -> Response:
+    """The same everywhere, mapped or not, since clients ask before they make; but nothing is made in the past."""
+    if not is_past(request.path):
+        return Response.empty(200, CAPABILITIES)
+    return Response.empty(200, [past.allowed(request.path) if field[0] == "Allow" else field for field in CAPABILITIES])
 
 
 def propfind(share: Share, request: Request) -> Response:
@@ -56,7 +60,9 @@ def _found(share: Share, request: Request, depth: str) -> tuple[Entry, list[Entr
     try:
         if depth in ("0", "infinity"):  # infinity on a file is the file; webdav4 sends no Depth there
             return share.library.entry(request.path), []
-        return share.library.listing(request.path, request.writer)
+        folder, children = share.library.listing(request.path, request.writer)
+        beside = past.at_top(folder) if not request.path and quirks.is_browsing(request.writer) else []
+        return folder, children + beside
     except NameNotFound:
         entry = _beside_the_tree(share, request)
         if entry is None:
@@ -94,7 +100,7 @@ class _Around:
 
     def quota(self) -> tuple[int, int]:
         space = self._share.library.space()
-        return space.available_bytes, space.used_bytes
+        return 0 if is_past(self._request.path) else space.available_bytes, space.used_bytes
 
     def sums(self, entry: Entry) -> Mapping[str, bytes]:
         return self._share.library.sums(entry)

@@ -14,6 +14,7 @@ from davfront import conditions, media_types, paths, quirks, ranges
 from davfront.body import FileBody
 from davfront.conditions import Present
 from davfront.errors import NotModified
+from davfront.methods import past
 from davfront.methods.response import Header, Response
 from davfront.methods.share import Request, Share
 from davfront.props import SECOND_NS, http_date
@@ -202,6 +203,8 @@ class Closer:
 def _folder(share: Share, request: Request) -> Response:
     """A plain page of names for browsers and curl. Without a slash too: writing clients follow no redirect."""
     folder, children = share.library.listing(request.path, request.writer)
+    if not request.path:
+        children = children + past.at_top(folder)
     base = request.href(True)
     lines = "".join(
         f'<li><a href="{base}{paths.escape_name(child.name)}{"/" if child.is_folder else ""}">'

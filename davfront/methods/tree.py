@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from davfront import paths
 from davfront.errors import DavError, PreconditionFailed
+from davfront.methods import past
 from davfront.methods.response import Header, Response, allowed_on
 from davfront.methods.share import Request, Share, Touch
 from davfront.upload import promised_time
@@ -78,6 +79,7 @@ def _target(share: Share, request: Request) -> tuple[str, Touch]:
     if not header:
         raise DavError(400, f"{request.method} needs a Destination.")
     path = share.target(header, request).path
+    past.refuse_target(path)
     if path == request.path:
         raise DavError(403, "Source and destination are the same.")
     return path, Touch(path, members=True)

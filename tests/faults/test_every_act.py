@@ -43,6 +43,12 @@ CHANGES: dict[str, Act] = {
     "copy over a folder": lambda library, at: library.copy(f"{at}/day", f"{at}/other"),
     "delete a file": lambda library, at: library.delete(f"{at}/a"),
     "delete a folder": lambda library, at: library.delete(f"{at}/day"),
+    "bring a file back": lambda library, at: library.put_back(trashed(library, at, "gone")),
+    "bring a folder back": lambda library, at: library.put_back(trashed(library, at, "away")),
+    "bring a file back over another": lambda library, at: library.move(trashed(library, at, "gone"), f"{at}/b"),
+    "bring one of a folder back": lambda library, at: library.move(f"{trashed(library, at, 'away')}/x", f"{at}/new"),
+    "bring an earlier version back": lambda library, at: library.copy(then(library, at, "b"), f"{at}/b"),
+    "bring an earlier folder back": lambda library, at: library.copy(then(library, at, "day"), f"{at}/night"),
     "make a folder": lambda library, at: library.make_folder(f"{at}/new"),
     "amend": lambda library, at: library.amend(f"{at}/a", set_props={"{DAV:}x": "<x/>"}),
 }
@@ -56,6 +62,26 @@ def prepare(library: Library, at: str) -> None:
     for name, data in (("a", "A"), ("b", "B"), ("day/x", "A"), ("day/y", "Y"), ("other/z", "Z"), ("~$doc.tmp", "D")):
         put(library, f"{at}/{name}", f"{at} {data}".encode())
     put(library, f"{at}/day/empty", b"")
+    library.make_folder(f"{at}/away")
+    put(library, f"{at}/away/x", f"{at} A".encode())
+    put(library, f"{at}/gone", f"{at} G".encode())
+    library.delete(f"{at}/away")
+    library.delete(f"{at}/gone")
+    put(library, f"{at}/b", f"{at} later".encode())
+
+
+def trashed(library: Library, at: str, name: str) -> str:
+    """Where something of the folder lies in the trash."""
+    with library.store.index.read() as txn:
+        rows = list(library.tree.trashed.scan(txn))
+    [key] = [key for key, row in rows if row.path == f"{at}/{name}"]
+    return f"_trash/{key.decode().partition(chr(0))[2]}"
+
+
+def then(library: Library, at: str, name: str) -> str:
+    """Something in the folder as it was before the last thing that was done."""
+    project, _, inner = at.partition("/")
+    return f"_history/{project}/seq-{library.store.journal.last_seq - 1}/{inner}/{name}"
 
 
 def tree(library: Library, at: str) -> Tree:

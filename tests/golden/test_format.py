@@ -24,6 +24,7 @@ from tests.faulty import QuickSystem
 from views.batches import BatchItem, BatchRow
 from views.derived.facts import FactsRow
 from views.entry import Entry, Kind
+from views.history import HourRow, MomentRow, StayRow, VersionRow
 from views.jobs import Job, TurnRow
 from views.tree import (
     AliasRow,
@@ -36,6 +37,7 @@ from views.tree import (
     TrashRow,
     UseRow,
     entry_key,
+    newest,
     pack_id,
     past_key,
 )
@@ -61,7 +63,17 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     "parents": (pack_id(16), ParentRow(entry_key(1, "P1-Film"))),
     "projects": (pack_id(16), ProjectRow(b"p1-film\0P1-Film", "careful", AT_NS, 2, 3)),
     "aliases": (b"film\0Film", AliasRow(16, "Film")),
-    "trashed": (b"17-a\x0017-a", TrashRow("P1-Film/a", AT_NS, "2026-09-21")),
+    "trashed": (
+        b"17-a\x0017-a",
+        TrashRow("P1-Film/a", AT_NS, "2026-09-21", ProjectRow(b"p1-film\0P1-Film", "careful", AT_NS, 2, 3), ("Film",)),
+    ),
+    "buried": (newest(AT_NS) + b"17-a\x0017-a", UseRow()),
+    "versions": (KEY + newest(7), VersionRow(AT_NS, 17, b"\x01" + msgspec.msgpack.encode(ENTRY))),
+    "held": (SUMS.digest.raw + KEY + newest(7), UseRow()),
+    "stays": (pack_id(16) + newest(7), StayRow(entry_key(1, "P1-Film"))),
+    "moments": (pack_id(16) + newest(AT_NS) + newest(7), MomentRow("put", "P1-Film/a")),
+    "fading": (pack_id(8) + b"v" + KEY + newest(7), UseRow()),
+    "hours": (newest(AT_NS // 3600 // 10**9), HourRow(7)),
     "past": (past_key(16, "ingest/originals/a.mov"), PastRow(SUMS.sha256, 4, AT_NS, "upload", ("keeper",))),
     "kept": (pack_id(16), KeptRow(70, 80)),
     "jobs": (
@@ -91,6 +103,12 @@ def compare(name: str, found: bytes) -> None:
     if os.environ.get("FILMCAN_GOLDEN") == "write":
         path.write_text(found.hex(" ", 4) + "\n")
     assert found == bytes.fromhex(path.read_text())
+
+
+def test_a_row_of_the_trash_from_before_projects_came_back_whole_is_read() -> None:
+    table: Table[TrashRow] = Table("trashed", TrashRow, 1, True, False, None)
+    fields = ("P1-Film/a", AT_NS, "2026-09-21")
+    assert table.unpack(b"\x01" + msgspec.msgpack.encode(fields)) == TrashRow(*fields)
 
 
 def journal_event() -> Event:
