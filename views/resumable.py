@@ -405,15 +405,22 @@ class Resumable:
     def _place(self, upload: Upload, part: Part) -> dict[str, Any]:
         """As any upload of a whole file; what is told of it then."""
         sums = part.finish()
-        if upload.sha256 and sums.sha256.hex() != upload.sha256:
-            self.remove(upload.id)
-            raise ChecksumWrong("sha256", upload.sha256, sums.sha256.hex())
+        if upload.sha256:
+            self._compare(upload, part)
         part.told |= upload.told
         uploaded = self._library.upload(upload.project, upload.name, part)
         return {
             "status": "duplicate" if uploaded.duplicate else "stored", "path": uploaded.path, "sha256": sums.sha256.hex(),
             "blake3": sums.digest.hex, "size": sums.size_bytes, "arrived_ns": uploaded.entry.arrived_ns,
         }  # fmt: skip
+
+    def _compare(self, upload: Upload, part: Part) -> None:
+        """Bytes other than promised are nobody's: sending the rest of them again would not help."""
+        try:
+            part.require("sha256", bytes.fromhex(upload.sha256))
+        except ChecksumWrong:
+            self.remove(upload.id)
+            raise
 
     def _wake(self, live: _Live) -> Part:
         """Its part, open, with exactly the bytes that were noted: what a full disk kept from being noted is not there."""

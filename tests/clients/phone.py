@@ -22,6 +22,7 @@ class Phone:
     project: Project
     interop: int
     door: tuple[str, int] | None = None
+    way: str = "/api/uploads?project={project}&filename={name}"
     heard: list[Answer] = field(default_factory=list)  # every interim answer
 
     def words(self, last: bool) -> dict[str, str]:
@@ -34,7 +35,7 @@ class Phone:
         return Wire(*self.door) if self.door else self.project.server.wire()
 
     def target(self, name: str) -> str:
-        return f"/api/uploads?project={quote(self.project.name)}&filename={quote(name)}"
+        return self.way.format(project=quote(self.project.name), name=quote(name))
 
     def begin(
         self, wire: Wire, name: str, size: int, *, last: bool = True, whole: int | None = None, verb: str = "POST", **more: str

@@ -258,6 +258,57 @@ def test_fields_without_meaning_are_refused(phone: Phone, name: str) -> None:
     assert phone.offset(place) == HALF
 
 
+WAYS = {"/api/projects/{project}/upload/{name}": "PUT", "/api/projects/{project}/upload?filename={name}": "POST"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("interop", [3, 6, 8])
+def test_an_ordinary_upload_of_a_large_file_goes_on_too(project: Project, interop: int, way: str, name: str) -> None:
+    """§Upgrading To Resumable Uploads: the app knows nothing of it, its URL is that of any upload."""
+    phone, data = Phone(project, interop, way=way), Random(f"large {interop} {way}").randbytes(17 << 20)
+    name, half = f"large {interop} {WAYS[way]}.mov", 9 << 20
+    with phone.wire() as wire:
+        place = phone.begin(wire, name, len(data), verb=WAYS[way])
+        wire.send(data[:half])
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert wire.answer(WAYS[way]).status == 400
+    assert phone.offset(place) == half and holds(phone, name) is None
+    told = json.loads(phone.patch(place, half, data[half:]).body)
+    assert (told["status"], told["sha256"]) == ("stored", hashlib.sha256(data).hexdigest()) and holds(phone, name) == data
+    with phone.wire() as wire:
+        phone.begin(wire, name, len(data), verb=WAYS[way])
+        wire.send(data)
+        again = wire.answer(WAYS[way])
+        options = wire.ask("OPTIONS", phone.target(name))
+    assert says_complete(again, phone) and json.loads(again.body)["status"] == "duplicate"
+    assert PARTIAL in (options.header("Accept-Patch") or "")
+
+
+def test_small_files_and_batches_are_taken_as_ever(project: Project, latest: Phone) -> None:
+    """They are sent again as quickly as they are gone on with."""
+    with latest.wire() as wire:
+        begun = wire.ask("POST", f"/api/projects/{project.name}/upload?op=start")
+    batch = json.loads(begun.body)["batch_id"]
+    for way, data in (("/upload/small.mov", b"hello"), (f"/upload/large.mov?batch_id={batch}", bytes(17 << 20))):
+        with latest.wire() as wire:
+            answer = wire.ask("PUT", f"/api/projects/{project.name}{way}", latest.words(True), data)
+        assert answer.status == 200 and answer.header("Upload-Complete") is None and answer.header("Location") is None
+
+
+def test_what_an_ordinary_upload_promised_holds_when_it_is_gone_on_with(project: Project) -> None:
+    data = Random("promised").randbytes(17 << 20)
+    way = "/api/projects/{project}/upload/{name}?sha256=" + hashlib.sha256(data).hexdigest()
+    phone = Phone(project, 8, way=way)
+    with phone.wire() as wire:
+        place = phone.begin(wire, "promised.mov", len(data), verb="PUT")
+        wire.send(data[:-1] + bytes([data[-1] ^ 1]))
+        assert wire.answer("PUT").status == 400 and holds(phone, "promised.mov") is None and kept(phone, place) == []
+    with phone.wire() as wire:
+        phone.begin(wire, "promised.mov", len(data), verb="PUT")
+        wire.send(data)
+        assert wire.answer("PUT").status == 200 and holds(phone, "promised.mov") == data
+
+
 @pytest.mark.parametrize("version", ["2", "9", "8.0", "x", None])
 def test_an_unknown_version_gets_no_104_and_its_file_is_kept(latest: Phone, name: str, version: str | None) -> None:
     """§Draft Version Identification. Without a word about the version the rules are those of the newest."""

@@ -135,12 +135,12 @@ def test_tuspy_goes_on_where_the_server_says(ground: Ground) -> None:
     ground.settle({f"{ORIGINALS}/clip.mov": file.read_bytes()})
 
 
-@pytest.mark.parametrize("interop", [3, 6])
-def test_a_phone_goes_on_where_the_server_says(ground: Ground, interop: int) -> None:
+@pytest.mark.parametrize(("interop", "way"), [(3, Phone.way), (6, "/api/projects/{project}/upload?filename={name}")])
+def test_a_phone_goes_on_where_the_server_says(ground: Ground, interop: int, way: str) -> None:
     data = ground.file("clip.mov", LARGE).read_bytes()
     with ground.frail(LARGE // CUTS) as frail:
         server = DavServer(f"http://{frail.door[0]}:{frail.door[1]}/dav/", ground.root)
-        phone = Phone(Project(server, NAME), interop)
+        phone = Phone(Project(server, NAME), interop, way=way)
         offsets = _send(phone, data)
         assert len(offsets) >= CUTS - 1 and offsets == sorted(offsets) and max(offsets) > 0
     assert ground.seen == [{}] * CUTS

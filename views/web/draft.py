@@ -16,7 +16,7 @@ import base64
 import binascii
 import re
 
-from views.resumable import Upload
+from views.resumable import NOTE_BYTES, Upload
 from views.web.errors import ApiError
 
 SUPPORTED = ("3", "4", "5", "6", "7", "8")
@@ -45,6 +45,11 @@ def is_end(last: bool | None, interop: int | None) -> bool:
     if last is None and interop != 3:
         raise ApiError(400, "say whether the upload ends with these bytes: Upload-Complete: ?1, or ?0 when more will come")
     return last is not False
+
+
+def invites(interop: int | None, last: bool | None, coming_bytes: int | None) -> bool:
+    """Shall an ordinary upload become one that can be gone on with? Small ones are sent again as quickly, and cost less so."""
+    return interop is not None and last is True and (coming_bytes is None or coming_bytes >= NOTE_BYTES)
 
 
 def told(interop: int | None, complete: bool) -> dict[str, str]:

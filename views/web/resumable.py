@@ -1,5 +1,6 @@
 """Uploads in several goes, at `/api/uploads`: tus 1.0.0 and the IETF draft are two doors to the same uploads.
 
+A client of the draft that sends a large file to an upload route of a project gets one too (`upload.take_bare`).
 The third door needs nothing of this: a PUT that broke off is sent again, whole, to `/dav/…` or to the upload route of a project.
 What arrived whole before is known by its content, so a retry never makes a second file.
 
@@ -13,76 +14,22 @@ The URL of an upload is known to nobody but who began it, and is all that is nee
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import falcon
-from msgspec import json, structs
+from msgspec import structs
 
 from views.audit import timestamp
-from views.errors import OffsetWrong, UploadProblem, UploadUnknown, UploadUnlike, UploadWhole
-from views.library import Library
+from views.errors import UploadProblem, UploadUnknown, UploadUnlike, UploadWhole
 from views.resumable import Resumable, Upload
 from views.sources import PRIMARY
-from views.web import draft, tus, urls
+from views.web import draft, tus
 from views.web.app import Routes
 from views.web.body import stream_of
 from views.web.desk import Desk
+from views.web.door import PLACE, Door, announced, draft_words, length_of, media_type, needed_offset, problem, say
 from views.web.errors import ApiError
 from views.web.upload import name_of
 
-PLACE = "/api/uploads"
 METHODS = "OPTIONS, POST, PUT", "OPTIONS, HEAD, GET, PATCH, POST, DELETE"
-STORED = "Kept. The path is the name it has here."
-DUPLICATE = "This project has these bytes already, under the path that is told; nothing was stored again."
-PROBLEM_TYPE = "application/problem+json"
-
-
-class Door:
-    """What both resources share: from ids and names to uploads, from uploads to answers."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-
-    def find(self, id: str) -> tuple[str, Resumable]:
-        """The source that keeps an upload. UploadUnknown."""
-        for source, library in self.desk.libraries.items():
-            if library.resumable.has(id):
-                return source, library.resumable
-        raise UploadUnknown(id[:64])
-
-    def goes_to(self, project: str | None, source: str | None) -> tuple[Library, str]:
-        """400 without a project: it would be nowhere."""
-        if not project:
-            raise ApiError(400, "say which project the file is for: project in Upload-Metadata, or ?project=")
-        library, found = self.desk.project(project, source)
-        return library, found.name
-
-    def most(self) -> int | None:
-        return self.desk.max_upload_bytes or None
-
-    def told(self, req: falcon.Request, source: str, upload: Upload) -> dict[str, Any]:
-        """What every upload answers at its end (contract §2.6)."""
-        assert upload.result is not None
-        result = dict(upload.result)
-        arrived_ns, place = result.pop("arrived_ns"), (upload.project, result["path"], source)
-        served = {
-            "stream_url": req.forwarded_prefix + urls.stream(*place),
-            "download_url": req.forwarded_prefix + urls.download(*place),
-        }
-        stored = result["status"] == "stored"
-        answer = {**result, "project": upload.project, "source": source, "relative_path": result["path"], "filename": upload.name,
-                  "served": served, "instructions": STORED if stored else DUPLICATE}  # fmt: skip
-        return answer | ({"uploaded_at": timestamp(arrived_ns)} if stored else {})
-
-    def url(self, req: falcon.Request, id: str) -> str:
-        return f"{req.forwarded_prefix}{PLACE}/{id}"
-
-    def options(self, resp: falcon.Response, methods: str) -> None:
-        """What is offered: tus Core Protocol, OPTIONS; draft §Limits."""
-        resp.status = 204
-        both = f"{tus.CHUNK_TYPE}, {draft.CHUNK_TYPE}"
-        say(resp, {**tus.about(self.most()), **draft.limit(None, self.most()), "Accept-Patch": both, "Allow": methods})
 
 
 class Beginning:
@@ -145,34 +92,15 @@ class Beginning:
         if req.get_header("Upload-Offset") is not None:
             raise ApiError(400, "a new upload has no offset yet")
         source = req.get_param("source") or PRIMARY
-        library, project = self._door.goes_to(req.get_param("project"), source)
+        _, project = self._door.goes_to(req.get_param("project"), source)
         length, coming = length_of(req), announced(req)
         if last is not False and None not in (length, coming) and length != coming:
             raise UploadUnlike("", why="Content-Length and Upload-Length contradict each other")
         sha256, length = draft.sha256(req.get_header("Repr-Digest")), coming if last is not False and length is None else length
         said = Upload("", project, name_of(req) or "", media_type(req), most=self._door.most(), sha256=sha256, length=length)
-        self._take_first(req, resp, source, library.resumable, said, interop, last)
-
-    def _take_first(
-        self, req: falcon.Request, resp: falcon.Response, source: str, uploads: Resumable, said: Upload, interop: int | None,
-        last: bool | None,
-    ) -> None:  # fmt: skip
-        upload = uploads.begin(said)
-        place = {"Location": self._door.url(req, upload.id), **draft.limit(interop, upload.most)}
-        inform: Callable[..., None] | None = req.env.get("filmcan.inform")
-        if interop is not None and inform is not None:
-            inform(draft.INFORM, [*place.items(), *draft.echo(interop).items()])
-        try:
-            upload = uploads.append(upload.id, 0, stream_of(req), announced=announced(req), last=last is not False)
-        except BaseException:
-            if last is None:  # nobody knows how to go on with it
-                uploads.remove(upload.id)
-            raise
-        say(resp, place)
-        self._answer(req, resp, source, upload, interop)
-
-    def _answer(self, req: falcon.Request, resp: falcon.Response, source: str, upload: Upload, interop: int | None) -> None:
-        appended(self._door, req, resp, source, upload, interop)
+        upload = self._door.take_first(req, source, said)
+        say(resp, self._door.place(req, upload, interop))
+        self._door.answer(req, resp, source, upload, interop)
         if not upload.complete:
             resp.status = 201  # §Upload Creation
 
@@ -254,7 +182,7 @@ class Going:
         source, uploads = self._door.find(id)
         length, body = length_of(req), stream_of(req)
         upload = uploads.append(id, offset, body, announced=coming, length=length, last=last, takes_over=True)
-        appended(self._door, req, resp, source, upload, interop)
+        self._door.answer(req, resp, source, upload, interop)
 
     def _say_state(self, req: falcon.Request, resp: falcon.Response, id: str) -> None:
         """Answers to an append tell the offset, also when they refuse it, and the limit (§Upload Append, §Limits)."""
@@ -282,68 +210,6 @@ def speaks_tus(req: falcon.Request, resp: falcon.Response) -> bool:
     resp.set_header("Tus-Resumable", tus.VERSION)
     tus.check_version(version)
     return True
-
-
-def draft_words(req: falcon.Request) -> tuple[int | None, bool | None]:
-    """Interop version, and whether this body is the last."""
-    interop = draft.version(req.get_header("Upload-Draft-Interop-Version"))
-    return interop, draft.is_last(req.get_header("Upload-Complete"), req.get_header("Upload-Incomplete"), interop)
-
-
-def appended(
-    door: Door, req: falcon.Request, resp: falcon.Response, source: str, upload: Upload, interop: int | None
-) -> None:
-    """The answer of the draft to bytes that were kept."""
-    say(resp, {"Upload-Offset": str(upload.offset), **draft.told(interop, upload.complete), **draft.echo(interop)})
-    if upload.result is not None:
-        resp.media = door.told(req, source, upload)
-    else:
-        resp.status = 201 if (interop or draft.LATEST) < 7 else 204
-
-
-def problem(resp: falcon.Response, error: UploadProblem) -> None:
-    """§Problem Types, with `detail` as everywhere in the API."""
-    said: dict[str, Any] = {"detail": str(error)}
-    if isinstance(error, OffsetWrong):
-        status, word = 409, "mismatching-upload-offset"
-        said |= {"expected-offset": error.expected, "provided-offset": error.provided}
-    elif isinstance(error, UploadWhole):
-        status, word = 400, "completed-upload"
-    elif isinstance(error, UploadUnlike):
-        status, word = 400, "inconsistent-upload-length"
-    else:
-        raise error
-    resp.status, resp.content_type = status, PROBLEM_TYPE
-    resp.data = json.encode({"type": draft.PROBLEMS + word, "title": word.replace("-", " "), **said})
-
-
-def media_type(req: falcon.Request) -> str:
-    return (req.content_type or "").partition(";")[0].strip().lower()
-
-
-def announced(req: falcon.Request) -> int | None:
-    """Bytes of the body; None when it comes in chunks."""
-    if req.get_header("Transfer-Encoding") is not None:
-        return None
-    return req.content_length or 0
-
-
-def length_of(req: falcon.Request) -> int | None:
-    """Upload-Length of the draft; anything but a number is ignored (§Length)."""
-    text = req.get_header("Upload-Length") or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= tus.MOST_DIGITS else None
-
-
-def needed_offset(req: falcon.Request) -> int:
-    offset = tus.number("Upload-Offset", req.get_header("Upload-Offset"))
-    if offset is None:
-        raise ApiError(400, "say where these bytes begin: Upload-Offset")
-    return offset
-
-
-def say(resp: falcon.Response, fields: dict[str, str]) -> None:
-    for name, value in fields.items():
-        resp.set_header(name, value)
 
 
 def _with_length(said: Upload, length: int | None) -> Upload:

@@ -16,20 +16,20 @@ from views.arrivals import Uploaded, check_name
 from views.audit import timestamp
 from views.errors import NameInvalid
 from views.library import Library
+from views.resumable import Upload as Resumable
 from views.sources import PRIMARY
-from views.web import batches, draft, form, urls
+from views.web import batches, door, draft, form, urls
 from views.web.app import Routes
 from views.web.batches import Batch
 from views.web.body import pieces, stream_of
 from views.web.desk import Desk
+from views.web.door import DUPLICATE, STORED
 from views.web.errors import ApiError, shape
 from views.web.form import Part
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 FORM_BYTES = 1 << 20  # what a form may add to its file
 FIELDS = ("file", "files", "files[]")
-STORED = "Kept. The path is the name it has here."
-DUPLICATE = "This project has these bytes already, under the path that is told; nothing was stored again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,10 @@ class Upload:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
+    def on_options(self, _req: falcon.Request, resp: falcon.Response, project: str) -> None:
+        """What may be sent, and how large."""
+        door.Door(self._desk).options(resp, "OPTIONS, POST")
+
     def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
         op = req.get_param("op") or "upload"
         if op in batches.OPERATIONS:
@@ -138,7 +142,7 @@ class Upload:
             raise ApiError(400, "there is no file in the request")
         if name is None:
             raise shape("body", "file", "send a form with a part named file, or the bare bytes with ?filename=")
-        taken = take_bare(self._desk, req, counter, name)
+        taken = take_bare(self._desk, req, resp, counter, name)
         resp.media = _several(counter, [taken]) if counter.batch else taken
 
     def _form(self, req: falcon.Request, counter: Counter) -> dict[str, Any]:
@@ -179,9 +183,13 @@ class NamedUpload:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
+    def on_options(self, _req: falcon.Request, resp: falcon.Response, project: str, name: str) -> None:
+        """What may be sent, and how large."""
+        door.Door(self._desk).options(resp, "OPTIONS, PUT, POST")
+
     def on_put(self, req: falcon.Request, resp: falcon.Response, project: str, name: str) -> None:
         counter = counter_of(self._desk, req, project)
-        resp.media = take_bare(self._desk, req, counter, name)
+        resp.media = take_bare(self._desk, req, resp, counter, name)
 
     on_post = on_put
 
@@ -204,17 +212,33 @@ def name_of(req: falcon.Request) -> str | None:
     return form.options(req.get_header("Content-Disposition")).get("filename") or None
 
 
-def take_bare(desk: Desk, req: falcon.Request, counter: Counter, name: str) -> dict[str, Any]:
+def take_bare(desk: Desk, req: falcon.Request, resp: falcon.Response, counter: Counter, name: str) -> dict[str, Any]:
     """The whole body is the file. 400 for a part of one: curl -C would keep the tail under the name of the whole."""
     if req.get_header("Content-Range"):
         raise ApiError(400, "parts of a file cannot be stored here; send the whole file")
     name, sha256 = check_name(name), promised(req)
     refuse_large(desk, req, 0)
+    if counter.batch is None and draft.invites(*door.draft_words(req), door.announced(req)):
+        return _take_resumable(desk, req, resp, counter, name, sha256)
     with counter.library.receive(req.content_length) as body:
         for piece in pieces(stream_of(req)):
             body.write(piece)
         _compare(body, sha256)
         return counter.keep(name, body)
+
+
+def _take_resumable(
+    desk: Desk, req: falcon.Request, resp: falcon.Response, counter: Counter, name: str, sha256: bytes | None
+) -> dict[str, Any]:
+    """The client can go on with this after a cut, and says so (§Upgrading To Resumable Uploads): iPhones do with every file."""
+    way, (interop, _) = door.Door(desk), door.draft_words(req)
+    said = Resumable("", counter.project, name, door.media_type(req), most=way.most(), length=door.announced(req),
+                     sha256=sha256.hex() if sha256 else "")  # fmt: skip
+    upload = way.take_first(req, counter.source, said)
+    door.say(resp, way.place(req, upload, interop))
+    way.answer(req, resp, counter.source, upload, interop)
+    answered: dict[str, Any] = resp.media
+    return answered
 
 
 def promised(req: falcon.Request) -> bytes | None:
