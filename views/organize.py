@@ -12,33 +12,37 @@ from views.errors import NameInvalid
 from views.library import Library
 from views.reindex import apply, plan_of
 from views.scan import LEFT_ALONE, Scanner
+from views.work import Progress, nowhere
 
 SECOND_NS = 10**9
 
 
-def organize(library: Library, *, quiet_s: float = 0.0, left_alone: Iterable[str] = LEFT_ALONE) -> list[str]:
+def organize(
+    library: Library, *, quiet_s: float = 0.0, left_alone: Iterable[str] = LEFT_ALONE, progress: Progress = nowhere
+) -> list[str]:
     """Bring every loose file into `Unsorted-Loose`; the names they had. A second run finds nothing.
 
     quiet_s   files that changed within this time are left: somebody may be copying them
     crash     what was brought is there, the rest is still loose
     """
-    _take_in(library, quiet_s, tuple(left_alone))
+    _take_in(library, quiet_s, tuple(left_alone), progress)
     names = [entry.name for entry in library.listing("")[1] if not entry.is_folder and _may_be_kept(entry.name)]
     brought = [name for name in names if not _is_young(library, name, quiet_s)]
     if brought:
         library.make_project(naming.CATCH_ALL)
-    for name in brought:
+    for count, name in enumerate(brought):
+        progress(count, len(brought), name)
         library.store.commit(lambda acts, name=name: _bring(library, acts, name))  # type: ignore[misc]
     return brought
 
 
-def _take_in(library: Library, quiet_s: float, left_alone: tuple[str, ...]) -> None:
+def _take_in(library: Library, quiet_s: float, left_alone: tuple[str, ...], progress: Progress) -> None:
     """Rows for loose files that nobody told us of, and none for those that are gone."""
     system = library.store.system
     on_disk = {entry.name for entry in system.scan(library.store.home.root) if entry.is_file(follow_symlinks=False)}
     known = {entry.name for entry in library.listing("")[1] if not entry.is_folder}
     seen = Scanner(library, left_alone).names({name for name in on_disk if _may_be_kept(name)} | known)
-    apply(library, plan_of(library, seen, left_alone=left_alone), quiet_s=quiet_s)
+    apply(library, plan_of(library, seen, left_alone=left_alone), progress, quiet_s=quiet_s)
 
 
 def _may_be_kept(name: str) -> bool:

@@ -21,6 +21,10 @@ STOP_S = 30.0
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, path; raises InterruptedError to end the work
 
 
+def nowhere(_done: int, _total: int, _path: str) -> None:
+    """Progress that nobody follows."""
+
+
 @dataclass
 class Work:
     """One piece of work. `version` grows with every change; wait for the next with `Works.changed`.
@@ -56,10 +60,11 @@ class Works:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def begin(self, kind: str, subject: str, run: Callable[[Progress], Any]) -> Work:
-        """Queue a work; one of the same kind about the same subject that still waits is given instead."""
+    def begin(self, kind: str, subject: str, run: Callable[[Progress], Any], *, repeats: bool = True) -> Work:
+        """Queue a work; one of the same kind about the same subject that still waits is given instead, if it `repeats`: if what
+        waits would do all that this one does."""
         with self._news:
-            for work in self._works.values():
+            for work in self._works.values() if repeats else ():
                 if (work.kind, work.subject, work.status) == (kind, subject, "waiting"):
                     return work
             work = Work(kind, subject, run)

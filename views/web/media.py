@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,8 @@ from views.web.app import Routes
 from views.web.desk import Desk
 from views.web.errors import ApiError
 from views.web.projects import index
+from views.web.works import answer
+from views.work import Progress
 
 QUERY_MOST = 1000
 TAGGED_AT_ONCE = 500
@@ -271,12 +273,13 @@ class Move:
         if there is library and to.entry.id == found.entry.id:
             raise ApiError(400, "the target is the project the files are in")
         here, other = Shelf(self._desk, library, found.name), Shelf(self._desk, there, to.name)
-        resp.media = _moved(paths, here, other)
+        subject = f"{source}/{found.name} to {body.text(said, 'target_source') or source}/{to.name}"
+        answer(self._desk, req, resp, "move", subject, lambda progress: _moved(paths, here, other, progress), repeats=False)
 
 
-def _moved(paths: Iterable[str], here: Shelf, other: Shelf) -> dict[str, Any]:
+def _moved(paths: list[str], here: Shelf, other: Shelf, progress: Progress) -> dict[str, Any]:
     moved, duplicates, missing = list[dict[str, str]](), list[str](), list[str]()
-    for path in paths:
+    for count, path in enumerate(paths, 1):
         result = here.move(path, other)
         if result is None:
             missing.append(path)
@@ -284,6 +287,7 @@ def _moved(paths: Iterable[str], here: Shelf, other: Shelf) -> dict[str, Any]:
             duplicates.append(path)
         else:
             moved.append({"from": path, "to": result[0]})
+        progress(count, len(paths), path)
     return {
         "status": "ok", "moved": moved, "duplicates": duplicates, "missing": missing,
         "instructions": "Duplicates were in the target already; their names here are gone all the same.",

@@ -84,7 +84,8 @@ QUERIES = {
 }
 ASKED = {
     "/upload": ("filename", "sha256", "op", "batch_id"), "/upload/{name}": ("sha256", "batch_id"),
-    "/toggle": ("enabled",), "/reindex": ("background",), "/jobs/next": ("limit", "claimed_by"),
+    "/toggle": ("enabled",), "/reindex": ("background",), "/auto-organize": ("background",),
+    "/media/move": ("background",), "/jobs/next": ("limit", "claimed_by"),
     "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
     "/media/facts": ("project", "relative_path"), "{project}/media": ("tag", "origin"),
     "/media/query": ("tag", "origin", "created_after", "created_before", "offset", "limit"),

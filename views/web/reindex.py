@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import falcon
@@ -17,17 +16,13 @@ from views.library import Library
 from views.organize import organize
 from views.reindex import Report, apply, plan
 from views.sources import PRIMARY, Source
-from views.web import works
 from views.web.app import Routes
 from views.web.desk import Desk
-from views.work import Progress
+from views.web.works import answer
+from views.work import Progress, nowhere
 
 log = logging.getLogger("filmcan.web")
 SETTLED = "Files found were taken in, names that are gone were dropped, stray media went to ingest/originals."
-
-
-def nowhere(done: int, total: int, path: str) -> None:
-    """Progress that nobody follows."""
 
 
 def reindexed(library: Library, project: str, left_alone: tuple[str, ...], progress: Progress = nowhere) -> dict[str, Any]:
@@ -55,16 +50,6 @@ def _entries(library: Library, report: Report) -> list[dict[str, Any]]:
             sha256 = library.sha256_of(placed.entry)
             found.append(index_entry(path, sha256, placed.entry.size_bytes, placed.entry.arrived_ns, "reindex"))
     return sorted(found, key=lambda item: item["relative_path"])
-
-
-def answer(
-    desk: Desk, req: falcon.Request, resp: falcon.Response, kind: str, subject: str, run: Callable[[Progress], dict[str, Any]]
-) -> None:
-    """Do it now and tell what came of it; or behind, when the client does not want to wait."""
-    if works.wants_behind(req):
-        works.begun(resp, desk.works.begin(kind, subject, run))
-    else:
-        resp.media = run(nowhere)
 
 
 class ReindexOne:
@@ -145,20 +130,25 @@ class AutoOrganize:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Loose files at the top of the root go into the catch-all project."""
-        told = [self._of(source) for source in asked_for(self._desk, req, unknown=400)]
-        resp.media = {
-            "status": "ok",
-            "moved": sum(item["moved"] for item in told),
-            "sources": told,
-            "instructions": f"Loose files go to {naming.CATCH_ALL}; those still being written come next time.",
-        }
+        sources = asked_for(self._desk, req, unknown=400)
 
-    def _of(self, source: Source) -> dict[str, Any]:
+        def run(progress: Progress) -> dict[str, Any]:
+            told = [self._of(source, progress) for source in sources]
+            return {
+                "status": "ok",
+                "moved": sum(item["moved"] for item in told),
+                "sources": told,
+                "instructions": f"Loose files go to {naming.CATCH_ALL}; those still being written come next time.",
+            }
+
+        answer(self._desk, req, resp, "auto-organize", req.get_param("source") or "everything", run)
+
+    def _of(self, source: Source, progress: Progress) -> dict[str, Any]:
         try:
             library = self._desk.library(source.name)
         except SourceProblem as error:
             return {"source": source.name, "moved": 0, "destination_project": None, "files": [], "detail": str(error)}
-        files = organize(library, quiet_s=self._desk.quiet_s, left_alone=self._desk.left_alone)
+        files = organize(library, quiet_s=self._desk.quiet_s, left_alone=self._desk.left_alone, progress=progress)
         destination = naming.CATCH_ALL if files else None
         return {"source": source.name, "moved": len(files), "destination_project": destination, "files": files}
 

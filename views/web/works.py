@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import falcon
@@ -14,7 +14,7 @@ from views.web.app import Routes
 from views.web.body import flag
 from views.web.desk import Desk
 from views.web.errors import ApiError
-from views.work import Work, Works
+from views.work import Progress, Work, Works, nowhere
 
 EVENTS = "text/event-stream"
 ALIVE_S = 10.0  # a comment so often, or proxies close the connection
@@ -45,6 +45,17 @@ def begun(resp: falcon.Response, work: Work) -> None:
     url = f"/api/jobs/{urls.escape(work.id)}"
     resp.status, resp.media = 202, {"job_id": work.id, "job_url": url, "instructions": "GET job_url tells how far it is."}
     resp.set_header("Location", url)
+
+
+def answer(
+    desk: Desk, req: falcon.Request, resp: falcon.Response, kind: str, subject: str, run: Callable[[Progress], dict[str, Any]],
+    *, repeats: bool = True,
+) -> None:  # fmt: skip
+    """Do it now and tell what came of it; or behind, when the client does not want to wait. `repeats`: see `Works.begin`."""
+    if wants_behind(req):
+        begun(resp, desk.works.begin(kind, subject, run, repeats=repeats))
+    else:
+        resp.media = run(nowhere)
 
 
 class All:

@@ -72,3 +72,30 @@ def test_a_server_that_stops_ends_the_work_after_its_step(tmp_path: Path) -> Non
 @pytest.mark.parametrize("word", ["maybe", ""])
 def test_a_wish_that_is_no_yes_or_no_is_422(server: Server, word: str) -> None:
     assert server.get(f"/reindex?background={word}").status == 422
+
+
+def test_loose_files_are_swept_behind(server: Server) -> None:
+    for number in range(3):
+        (server.root / f"loose {number}.mov").write_bytes(b"loose %d" % number)
+    said = server.post("/api/projects/auto-organize?background=true")
+    assert said.status == 202
+    until(lambda: server.get(said.json["job_url"]).json["status"] == "done")
+    job = server.get(said.json["job_url"]).json
+    assert job["kind"] == "auto-organize" and job["result"]["moved"] == 3 and job["progress"]["total"] == 3
+
+
+def test_a_move_to_another_source_goes_on_behind(server: Server) -> None:
+    (server.root.parent / "disks/far").mkdir()
+    assert server.post("/api/sources", {"name": "far", "root": str(server.root.parent / "disks/far")}).status == 201
+    name, there = server.project("Here"), server.project("There", "far")
+    paths = [server.stored(name, f"{number}.mov", b"far %d" % number) for number in range(4)]
+    body = {"relative_paths": [*paths[:3], "ingest/none.mov"], "target_project": there, "target_source": "far"}
+    said = server.post(f"/api/projects/{name}/media/move?background=true", body)
+    other = server.post(f"/api/projects/{name}/media/move?background=true", {**body, "relative_paths": paths[3:]})
+    assert said.status == other.status == 202 and said.json["job_id"] != other.json["job_id"], "other files, another job"
+    until(lambda: server.get(other.json["job_url"]).json["status"] == "done")
+    job = server.get(said.json["job_url"]).json
+    assert [item["from"] for item in job["result"]["moved"]] == paths[:3] and job["result"]["missing"] == ["ingest/none.mov"]
+    assert job["progress"]["done"] == job["progress"]["total"] == 4
+    assert server.names(name) == [] and server.get(f"/api/projects/{there}/media?source=far").json["counts"]["videos"] == 4
+    assert server.post(f"/api/projects/{name}/media/move?background=true", {**body, "target_project": "P9-None"}).status == 404
