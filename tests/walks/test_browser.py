@@ -168,7 +168,21 @@ def test_a_clip_is_uploaded_listed_and_played_through_ranges(visit: Visit, serve
     expect(visit.page.locator("#player")).to_be_hidden()
 
 
-def test_pictures_of_clips_are_drawn_here_once_and_kept_by_the_server(visit: Visit, card: Path) -> None:
+def test_pictures_of_clips_are_made_by_the_server(visit: Visit, card: Path) -> None:
+    visit.create("Made")
+    visit.upload(card / "IMG_0101.MOV")
+    picture = visit.card("IMG_0101.MOV").locator("img")
+    expect(picture).to_have_attribute("src", re.compile("^/thumbnails/"))
+    expect(picture).to_have_js_property("naturalWidth", CLIP.size[0])
+    with visit.page.expect_response("**/media?source=primary"):
+        visit.page.reload()
+    expect(picture).to_have_attribute("src", re.compile("^/media/"))
+    expect(visit.card("IMG_0101.MOV")).to_contain_text("0:00")
+
+
+def test_pictures_the_server_cannot_make_are_drawn_here_once_and_kept_there(visit: Visit, card: Path) -> None:
+    answer = {"status": 200, "content_type": "image/svg+xml", "headers": {"X-Thumb-Status": "ffmpeg_missing"}, "body": "<svg/>"}
+    visit.page.route("**/thumbnails/**", lambda asked: asked.fulfill(**answer))
     visit.create("Previews")
     visit.upload(card / "IMG_0101.MOV")
     expect(visit.card("IMG_0101.MOV").locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg"))
@@ -239,6 +253,23 @@ def test_several_clips_move_to_another_project(visit: Visit, server: DavServer, 
     assert not (server.root / source / "ingest/originals/IMG_0101.MOV").exists()
 
 
+def test_clips_are_tagged_and_found_by_their_tags(visit: Visit, card: Path) -> None:
+    visit.create("Tagged")
+    visit.upload(card / "IMG_0101.MOV", card / "DSC_0042.JPG")
+    visit.pick("IMG_0101.MOV")
+    visit.page.get_by_role("button", name="Tag").click()
+    visit.page.get_by_label("Tags to add").fill("Keeper, <b>sea side</b>")
+    visit.page.locator("#ask-tag").get_by_role("button", name="Tag").click()
+    expect(visit.card("IMG_0101.MOV").locator(".tags > span")).to_have_text(["<b>sea side</b>", "keeper"])
+    visit.page.get_by_label("Find by name or tag").fill("KEEP")
+    expect(visit.page.locator("#reel li")).to_have_count(1)
+    visit.pick("IMG_0101.MOV")
+    visit.page.get_by_role("button", name="Tag").click()
+    visit.page.get_by_label("Tags to take away").fill("keeper, <b>sea side</b>")
+    visit.page.locator("#ask-tag").get_by_role("button", name="Tag").click()
+    expect(visit.page.locator("#reel li")).to_have_count(0)
+
+
 def test_clips_are_deleted_after_a_question(visit: Visit, server: DavServer, card: Path) -> None:
     name = visit.create("Deleted")
     visit.upload(card / "IMG_0101.MOV", card / "DSC_0042.JPG")
@@ -281,14 +312,14 @@ def test_a_long_project_is_drawn_as_one_scrolls_and_found_by_name(visit: Visit, 
         visit.page.keyboard.press("End")
         visit.page.wait_for_timeout(300)
     expect(visit.page.locator("#reel li")).to_have_count(250)
-    visit.page.get_by_label("Find by name").fill("TAKE 24")
+    visit.page.get_by_label("Find by name or tag").fill("TAKE 24")
     expect(visit.page.locator("#reel li")).to_have_count(10)
     visit.page.get_by_role("button", name="Select all").click()
     expect(visit.page.locator("#howmany")).to_have_text("10 selected")
     visit.page.keyboard.press("Escape")
     expect(visit.page.locator("#picked")).to_be_hidden()
-    visit.page.get_by_label("Find by name").fill("nothing like it")
-    expect(visit.page.get_by_text("No clip has this in its name.")).to_be_visible()
+    visit.page.get_by_label("Find by name or tag").fill("nothing like it")
+    expect(visit.page.get_by_text("No clip has this in its name or tags.")).to_be_visible()
 
 
 def test_what_the_server_refuses_is_told_in_its_own_words(browser: Browser, server: DavServer, card: Path) -> None:

@@ -33,6 +33,8 @@ class Health:
 
 
 class Healthz:
+    """The shortest answer there is, for those who only look at the status."""
+
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.media = {"status": "ok"}
 

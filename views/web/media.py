@@ -121,11 +121,14 @@ def arrived(item: dict[str, Any]) -> datetime:
 
 
 def dressed(library: Library, project: str, source: str, files: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Entries of the index with what else is known of them: where they can be had, previews, what a look into them told."""
+    """Entries of the index with what else is known of them: where they can be had, previews, what a look into them told.
+    `preview_url` answers with a picture that is made then, or with a placeholder."""
     previews, links = Previews(library, project), urls.Links(project, source)
     facts = library.facts.by_sums(item["sha256"] for item in files)
     for item in files:
         with_urls(item, links, previews)
+        if item["kind"] in ("video", "image"):
+            item["preview_url"] = urls.preview(project, item["sha256"], source)
         known = facts.get(item["sha256"], {})
         for key, fact in SHOWN_FACTS.items():
             if fact in known:
@@ -246,6 +249,8 @@ class Shelf:
 
 
 class Delete:
+    """Files go into the trash; paths that nothing has are told as missing."""
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
@@ -262,6 +267,8 @@ class Delete:
 
 
 class Move:
+    """Files go to another project, in this source or another; nothing is taken away before it is there."""
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 

@@ -146,6 +146,13 @@ def _operation(template: str, method: str, said: str, is_bytes: bool) -> dict[st
     return {**operation, "requestBody": {"required": True, "content": body}} if body else operation
 
 
+LOOK = (
+    "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:1rem}"
+    "table{border-collapse:collapse}td{padding:.4rem .75rem .4rem 0;border-top:1px solid #8884;vertical-align:top}"
+    "code{overflow-wrap:anywhere}@media(max-width:640px){td{display:block;border:0;padding:0}td:first-child{padding-top:1rem}}</style>"
+)
+
+
 class Document:
     def __init__(self, routes: Sequence[tuple[str, object]]) -> None:
         self._document = document(routes)
@@ -163,10 +170,11 @@ class Docs:
             f"<tr><td>{method.upper()}<td><code>{escape(template)}</code><td>{escape(operation['summary'])}"
             for template, path in document(routes)["paths"].items()
             for method, operation in path.items()
+            if method != "head"
         ]
         self._page = (
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>filmcan: routes</title>'
-            '<meta name="viewport" content="width=device-width"><h1>Routes</h1>'
+            f'<meta name="viewport" content="width=device-width">{LOOK}<h1>Routes</h1>'
             f'<p>For programs: <a href="/openapi.json">/openapi.json</a></p><table>{"".join(rows)}</table></html>'
         )
 

@@ -72,6 +72,8 @@ def _folders(library: Library) -> list[str]:
 
 
 class OneProject:
+    """A project as its index.json tells it: notes, files, counts."""
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 

@@ -21,6 +21,7 @@ from views.web import body, urls
 from views.web.app import Routes
 from views.web.desk import Desk
 from views.web.errors import ApiError
+from views.web.thumbnails import timeline
 
 NOBODY = "the content is stored, but no project shows it"
 
@@ -65,6 +66,11 @@ class Registry:
         tags = library.tags_of(digest)
         return [Name(source, path, entry, tags) for path, entry in library.names_of(digest) if "/" in path]
 
+    def _facts(self, digest: Digest) -> dict[str, Any]:
+        """What was found out about a content up to now: nothing is looked at for this."""
+        found = (library.facts.of(digest) for library in self._desk.libraries.values())
+        return next((row.facts for row in found if row is not None), {})
+
     def asked(self, sum_hex: str) -> tuple[Digest, BlobRow, list[Name]]:
         """As find; 400 for what is no digest, 404 for a content nobody knows."""
         try:
@@ -80,7 +86,7 @@ class Registry:
         digest, row, names = self.asked(sum_hex)
         if not names:
             raise ApiError(404, NOBODY)
-        first, sha256 = names[0], row.sha256.hex()
+        first, sha256, facts = names[0], row.sha256.hex(), self._facts(digest)
         return {
             "sha256": sha256,
             "blake3": digest.hex,
@@ -96,6 +102,8 @@ class Registry:
             "origin": media.origin_of(first.inner),
             "tags": {"manual": sorted({tag for name in names for tag in name.tags}), "derived": []},
             "timestamps": {"arrived_at": timestamp(first.entry.arrived_ns), "modified_at": timestamp(first.entry.modified_ns)},
+            "timeline": timeline(facts, first.entry.modified_ns),
+            "facts": {"duration_seconds": None, **facts},
             "urls": {
                 "stream": urls.stream(first.project, first.inner, first.source),
                 "download": urls.download(first.project, first.inner, first.source),
@@ -105,6 +113,8 @@ class Registry:
 
 
 class OneRecord:
+    """One content by SHA-256 or BLAKE3: where it is shown, its tags, what is known of it."""
+
     def __init__(self, desk: Desk) -> None:
         self._registry = Registry(desk)
 

@@ -53,6 +53,8 @@ def _entries(library: Library, report: Report) -> list[dict[str, Any]]:
 
 
 class ReindexOne:
+    """Bring the index of a project and its folder together; hashes only what is new or changed."""
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 

@@ -28,6 +28,8 @@ def told(source: Source) -> dict[str, Any]:
 
 
 class AllSources:
+    """Every registered source: where its root lies, whether it is enabled and can be reached."""
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 

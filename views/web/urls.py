@@ -32,5 +32,9 @@ def stream(name: str, path: str, source: str) -> str:
     return f"/media/{escape(name)}/{escape(path)}?source={escape(source)}"
 
 
+def preview(name: str, sha256: str, source: str) -> str:
+    return f"/thumbnails/{escape(name)}/{sha256}.jpg?source={escape(source)}"
+
+
 def download(name: str, path: str, source: str) -> str:
     return f"/media/{escape(name)}/download/{escape(path)}?source={escape(source)}"

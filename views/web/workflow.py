@@ -12,6 +12,8 @@ from views.workflow import Workflow
 
 
 class Cli:
+    """A step of a workflow, or several: the result of each, in their order."""
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 

@@ -24,6 +24,12 @@ def test_every_route_told_is_there_with_its_methods(server: Server) -> None:
         assert "delete" in path or refused.status in (404, 405), url
 
 
+def test_every_route_has_a_sentence(server: Server) -> None:
+    paths = server.get("/openapi.json").json["paths"]
+    silent = [f"{method} {template}" for template, path in paths.items() for method, said in path.items() if not said["summary"]]
+    assert silent == []
+
+
 def test_routes_of_the_contract_are_all_there(server: Server) -> None:
     paths = server.get("/openapi.json").json["paths"]
     for line in (
@@ -33,7 +39,9 @@ def test_routes_of_the_contract_are_all_there(server: Server) -> None:
         "get /api/projects/{project}/media", "post /api/projects/{project}/media/thumbnail",
         "post /api/projects/{project}/media/delete", "post /api/projects/{project}/media/move", "get /api/sources",
         "post /api/sources", "post /api/sources/{name}/toggle", "post /api/resolve/open", "post /api/resolve/jobs/next",
-        "get /media/{project}/{relative_path}", "get /media/{project}/download/{relative_path}",
+        "post /api/projects/{project}/media/tags", "get /api/projects/{project}/media/query", "get /api/media/facts",
+        "post /api/projects/{project}/upload-batch/start", "get /thumbnails/{project}/{name}", "get /api/registry/{digest}",
+        "post /api/registry/resolve", "get /media/{project}/{relative_path}", "get /media/{project}/download/{relative_path}",
     ):  # fmt: skip
         method, template = line.split()
         assert method in paths[template], line

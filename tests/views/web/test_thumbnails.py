@@ -142,6 +142,8 @@ def test_facts_are_told_and_null_where_nobody_knows(server: Server, tmp_path: Pa
     assert said["timeline"] == {
         "anchor_time": "2024-06-01T00:34:00.000000Z", "anchor_source": "container", "confidence": "medium",
     }  # fmt: skip
+    known = server.get(f"/api/registry/{sha256(data)}").json
+    assert known["timeline"] == said["timeline"] and known["facts"]["duration_seconds"] == said["duration_seconds"]
     none = server.get(f"/api/media/facts?project={name}&relative_path={text}").json
     assert none["duration_seconds"] is None and none["timeline"]["anchor_source"] == "file"
     assert server.get(f"/api/media/facts?project={name}&relative_path=ingest/none.mov").status == 404

@@ -37,6 +37,18 @@ export async function ask(method, url, body) {
 export const get = (url) => ask("GET", url);
 export const post = (url, body) => ask("POST", url, body);
 
+// Long work: begun, and followed behind until it is over. `tell` is given how far it is; the result is that of the work.
+export async function behind(url, body, tell) {
+  const { job_url: job } = await post(`${url}&background=true`, body);
+  for (;;) {
+    const { status, progress, result, error } = await get(job);
+    if (status === "done") return result;
+    if (error) throw new Refused(0, error);
+    tell(progress);
+    await new Promise((done) => setTimeout(done, 300));
+  }
+}
+
 // A route of one project, with its source named.
 export function route(project, source, rest) {
   return `/api/projects/${encodeURIComponent(project)}${rest}?source=${encodeURIComponent(source)}`;

@@ -49,7 +49,7 @@ export class Player {
     const blind = (event) => this.blind(event, item);
     if (kind === "video") return el("video", { controls: true, autoplay: true, playsinline: true, preload: "metadata", src, onerror, onloadedmetadata: blind });
     if (kind === "audio") return el("audio", { controls: true, autoplay: true, preload: "metadata", src, onerror });
-    if (kind === "image") return el("img", { alt: nameOf(item), src: drawable(item) ? src : item.thumb_url ?? src, onerror });
+    if (kind === "image") return el("img", { alt: nameOf(item), src: drawable(item) ? src : item.thumb_url ?? item.preview_url ?? src, onerror });
     return this.cannot(item);
   }
 

@@ -1,7 +1,7 @@
-// Pictures of clips: the one the server has, the still itself, or a frame that this browser draws and gives to the server.
+// Pictures of clips: the one the server has or makes, the still itself, or a frame that this browser draws and gives to the server.
 
 import { post, route } from "./api.js";
-import { drawable, el } from "./words.js";
+import { drawable, el, kindOf } from "./words.js";
 
 const STILL_BYTES = 6_000_000; // a larger still costs more than it shows
 const WIDTH = 480, WITHIN_MS = 10_000, AT_S = 1, LATE = "late";
@@ -13,7 +13,7 @@ let working = false;
 export function picture(item, kind) {
   const src = item.thumb_url ?? (kind === "image" && drawable(item) && item.size <= STILL_BYTES ? item.stream_url : tried.get(item.sha256));
   const image = el("img", { alt: "", loading: "lazy", decoding: "async", src, hidden: !src, onerror: () => { image.hidden = true; } });
-  if (!src && kind === "video" && !tried.has(item.sha256)) want(image, item);
+  if (!src && item.preview_url && !tried.has(item.sha256)) want(image, item);
   return image;
 }
 
@@ -30,9 +30,9 @@ const inSight = new IntersectionObserver((seen) => {
 });
 
 async function work() {
-  if (working || patience <= 0) return;
+  if (working) return;
   working = true;
-  for (let next; (next = [...wanted].find(([image]) => image.dataset.near && image.isConnected)) && patience > 0;) await make(...next);
+  for (let next; (next = [...wanted].find(([image]) => image.dataset.near && image.isConnected));) await make(...next);
   for (const image of wanted.keys()) if (!image.isConnected) wanted.delete(image);
   working = false;
 }
@@ -40,13 +40,21 @@ async function work() {
 async function make(image, item) {
   wanted.delete(image);
   inSight.unobserve(image);
-  const data = tried.get(item.sha256) ?? await frame(item.stream_url).catch(hurt);
+  const made = tried.get(item.sha256) ?? await asked(item.preview_url);
+  const data = made ?? (kindOf(item) === "video" && patience > 0 ? await frame(item.stream_url).catch(hurt) : null);
   tried.set(item.sha256, data);
   image.hidden = !data;
   if (!data) return;
   image.src = data;
+  if (made) return;
   const { project, source } = document.querySelector("main").dataset;
   await post(route(project, source, "/media/thumbnail"), { relative_path: item.relative_path, data_url: data }).catch(() => null);
+}
+
+// The address, once the server made a picture under it; null where it has a placeholder only.
+async function asked(url) {
+  const answer = await fetch(url).catch(() => null);
+  return answer?.ok && !answer.headers.has("X-Thumb-Status") ? url : null;
 }
 
 function hurt(why) {

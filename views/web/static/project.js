@@ -1,6 +1,6 @@
 // One project: its clips, what is selected among them, and what can be done with those.
 
-import { get, post, route } from "./api.js";
+import { behind, get, post, route } from "./api.js";
 import { question } from "./dialogs.js";
 import { Player } from "./player.js";
 import { Reel } from "./reel.js";
@@ -46,7 +46,8 @@ function soon() { // many uploads end together: one look is enough
 
 function visible() {
   const word = $("#filter").value.trim().toLowerCase();
-  return items.filter((item) => nameOf(item).toLowerCase().includes(word)).sort(ORDERS[$("#order").value]);
+  const has = (item) => nameOf(item).toLowerCase().includes(word) || item.tags.some((tag) => tag.includes(word));
+  return items.filter(has).sort(ORDERS[$("#order").value]);
 }
 
 function show() {
@@ -126,10 +127,22 @@ async function move(paths) {
   question($("#ask-move"), these(paths), async () => {
     const [name, where] = JSON.parse(target.value);
     const body = { relative_paths: paths, target_project: name, target_source: where };
-    const { moved, duplicates, missing } = await post(route(project, source, "/media/move"), body);
+    const url = route(project, source, "/media/move"), far = (far) => say(`${far.done} of ${many(far.total, "clip")}`);
+    const { moved, duplicates, missing } = where === source ? await post(url, body) : await behind(url, body, far);
     const words = [moved.length && `${many(moved.length, "clip")} moved to ${name}`, duplicates.length && `${duplicates.length} already there`,
       missing.length && `${missing.length} no longer here`];
     await done(`${words.filter(Boolean).join(", ")}.`);
+  });
+}
+
+function tag(paths) {
+  const fields = [$("#add-tags"), $("#remove-tags")];
+  for (const field of fields) field.value = "";
+  question($("#ask-tag"), these(paths), async () => {
+    const [add, remove] = fields.map((field) => field.value.split(",").map((word) => word.trim()).filter(Boolean));
+    const body = { relative_paths: paths, add_tags: add, remove_tags: remove };
+    const { updated } = await post(route(project, source, "/media/tags"), body);
+    await done(`${many(updated.length, "clip")} tagged.`);
   });
 }
 
@@ -157,7 +170,7 @@ async function done(words) {
 
 // listeners
 
-const ACTS = { remove, move, resolve };
+const ACTS = { remove, move, tag, resolve };
 for (const button of document.querySelectorAll("[data-act]")) {
   button.addEventListener("click", () => ACTS[button.dataset.act]([...picked]));
 }

@@ -1,7 +1,7 @@
 // The clips of a project as a strip of film or as a list. Drawn a hundred at a time: a project may have twenty thousand.
 
 import { picture } from "./preview.js";
-import { $, day, el, kindOf, nameOf, size } from "./words.js";
+import { $, clock, day, el, kindOf, nameOf, size } from "./words.js";
 
 const AT_ONCE = 100;
 
@@ -39,7 +39,8 @@ export class Reel {
       el("label", { class: "tick" }, tick),
       el("span", { class: "words" },
         el("span", { class: "name", title: name }, name),
-        el("span", { class: "quiet" }, [size(item.size), day(item.uploaded_at)].filter(Boolean).join(" · "))));
+        el("span", { class: "quiet" }, [clock(item.duration), size(item.size), day(item.uploaded_at)].filter(Boolean).join(" · ")),
+        item.tags.length ? el("span", { class: "tags" }, ...item.tags.map((tag) => el("span", {}, tag))) : null));
   }
 
   marks() {

@@ -35,6 +35,13 @@ export function moment(said, format = WHEN) {
 
 export const day = (said) => moment(said, DAY);
 
+// 1:02:03, or 0:07; "" where the length is not known.
+export function clock(seconds) {
+  if (!(seconds >= 0)) return "";
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds) % 60];
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${String(rest).padStart(2, "0")}` : `${minutes}:${String(rest).padStart(2, "0")}`;
+}
+
 export const nameOf = (item) => item.relative_path.split("/").at(-1);
 
 const KINDS = [
