@@ -59,7 +59,8 @@ class Part(Incoming):
         assert self.name is not None
         try:
             open_file = self._system.open_read if self._sealed else self._system.open_write
-            self.fd = open_file(self._folder, self.name)
+            with self._state.told():
+                self.fd = open_file(self._folder, self.name)
         except FileNotFoundError:
             raise PartLost(self.name) from None
         stat = self._system.fstat(self.fd)
@@ -89,7 +90,8 @@ class Part(Incoming):
         assert self.fd is not None and not self._sealed and size_bytes >= self.synced_bytes
         if self._hashed_bytes > size_bytes:
             self._hasher, self._hashed_bytes = Hasher(), 0
-        self._system.truncate(self.fd, size_bytes)
+        with self._state.told():
+            self._system.truncate(self.fd, size_bytes)
         self.size_bytes = self._flushed_bytes = size_bytes
 
     def sync(self) -> int:
@@ -110,7 +112,8 @@ class Part(Incoming):
         assert self.fd is not None and self._sealed
         if self.sums is None:
             self._hash_rest(self.fd)
-            self._system.set_mode(self.fd, READ_ONLY)
+            with self._state.told():
+                self._system.set_mode(self.fd, READ_ONLY)
         return super().finish(modified_ns=modified_ns)
 
     def _hash_rest(self, fd: int) -> None:
@@ -211,12 +214,14 @@ class Parts:
 
     def drop_bytes(self, name: str) -> None:
         """The bytes are in the store, or nobody wants them; what was said about them stays."""
-        self.system.unlink(self.folder, name + PART)
+        with self.state.told():
+            self.system.unlink(self.folder, name + PART)
 
     def remove(self, name: str) -> None:
         """Take all of a part away; what is already gone is success."""
         for kind in (NOTES, PART, FRESH, ""):  # without notes the bytes are nobody's, and the next sweep takes them
-            self.system.unlink(self.folder, name + kind)
+            with self.state.told():
+                self.system.unlink(self.folder, name + kind)
 
 
 def _lasting(system: System, state: State, fd: int) -> None:

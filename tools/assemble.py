@@ -68,7 +68,7 @@ def open_libraries(settings: Settings, system: System | None = None) -> Iterator
         with opened(settings, root, source, system) as found, background(found.library, settings), sweeping(found.library):
             yield found
 
-    libraries = Libraries(open_sources(settings), opener, darkroom_of(settings))
+    libraries = Libraries(open_sources(settings, system), opener, darkroom_of(settings))
     try:
         yield libraries
     finally:
@@ -80,9 +80,9 @@ def darkroom_of(settings: Settings) -> Darkroom:
     return Darkroom(width=settings.thumb_max_w, at_s=settings.thumb_seek_s, timeout_s=settings.thumb_timeout_s)
 
 
-def open_sources(settings: Settings) -> Sources:
+def open_sources(settings: Settings, system: System | None = None) -> Sources:
     """The registry of sources of the root."""
-    return Sources(settings.root, settings.source_parents)
+    return Sources(settings.root, settings.source_parents, system)
 
 
 def make_server(libraries: Libraries, settings: Settings) -> Server:

@@ -138,6 +138,8 @@ class _Reader:
 
     def _fail(self, error: Exception, now_s: float) -> float:
         """Told once for each kind of trouble; it begins again at its saved position."""
+        if isinstance(error, OSError):
+            self._store.state.explain(error)  # a failing disk is that for everybody
         trouble = f"{type(error).__name__}: {error}"
         if trouble != self._trouble:
             log.error("follower %s failed and is asked again every %d s", self.follower.name, RETRY_S, exc_info=error)

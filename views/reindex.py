@@ -196,6 +196,8 @@ class _Worker:
         except (FileBusy, FileNotFoundError):
             self.report.busy += [step.path, step.to] if isinstance(step, Renamed) else [step.path]
         except (NameProblem, OSError) as error:
+            if isinstance(error, OSError):
+                self._store.state.explain(error)  # a failing disk ends it at the next step
             log.warning("reindex could not do “%s %s”: %s", step.verb, step.path, error)
             self.report.failed[step.path] = str(error)
 

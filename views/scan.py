@@ -201,6 +201,7 @@ class Scanner:
             yield None
             return
         except OSError as error:
+            self._store.state.explain(error)
             self._leave(path, f"it cannot be looked into: {error.strerror}")
             yield None
             return
@@ -236,6 +237,7 @@ class Scanner:
         try:
             names = {entry.name for entry in self._system.scan(fd)} if only is None else set(only)
         except OSError as error:
+            self._store.state.explain(error)
             self._leave(path, f"it cannot be read: {error.strerror}")
             return
         if only is not None:

@@ -1,0 +1,159 @@
+"""Every error the system may give, at every call that changes or opens something, once and for good, of every operation.
+
+A real server in this process asks for one operation while its `System` fails. Afterwards: no answer that is not true, no open
+file too many, no request that hangs; the server goes on, or it only reads and says so; and when it is opened again, the project
+is as it was or as it was asked to be.
+
+FILMCAN_FAULTS_ERRORS says how many; FILMCAN_ERROR="MKCOL: EIO at 7 for good" does that one only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.faults.figures import share, some, tell
+from tests.faults.operations import OPERATIONS, Case, State, Wire, ask, check, prepare, state
+from tests.faulty import LASTING, FaultySystem, QuickSystem
+from tests.state import rows, without_index
+from tools.assemble import make_server, open_libraries
+from tools.config import Settings
+from views.library import Library
+
+ONLY = os.environ.get("FILMCAN_ERROR", "")
+OPENING = ("open_root", "open_folder", "open_read", "open_write", "scan")
+ERRORS = ("EIO", "ENOSPC", "EMLINK", "EXDEV", "EMFILE", "EACCES", "EROFS")
+FAILING = ("EIO", "EROFS")
+SETTLE_S = 5.0
+
+
+class FailingSystem(FaultySystem):
+    """Fails at calls that only open something, too."""
+
+
+def _counted(name: str) -> object:
+    return lambda self, *args, **kwargs: self.act(name, *args, **kwargs)
+
+
+for _name in OPENING:
+    setattr(FailingSystem, _name, _counted(_name))
+CALLS = (*LASTING, *OPENING)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where an error comes."""
+
+    error: str
+    at: int
+    lasting: bool
+
+    def __str__(self) -> str:
+        return f"{self.error} at {self.at}{' for good' if self.lasting else ''}"
+
+
+@contextmanager
+def serving(root: Path, system: FailingSystem) -> Iterator[tuple[Library, int]]:
+    settings = Settings(root=root, port=0, threads=4, auto_reindex=False)
+    with ExitStack() as stack:
+        libraries = stack.enter_context(open_libraries(settings, system))
+        server = make_server(libraries, settings)
+        server.start()
+        stack.callback(server.stop)
+        yield libraries.primary, server.port
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def settled(files: int) -> bool:
+    """Are as many files open as before, once connections and followers are done?"""
+    until = time.monotonic() + SETTLE_S
+    while open_files() > files and time.monotonic() < until:
+        time.sleep(0.002)
+    return open_files() <= files
+
+
+def watch(root: Path, name: str) -> tuple[State, State, int]:
+    """What the operation starts from, what it makes of it, in how many calls."""
+    system = FailingSystem()
+    with serving(root, system) as (library, port), closing(Wire(port)) as wire:
+        case = prepare(library, name, 0)
+        before = state(library, case)
+        system.arm(0, methods=CALLS)
+        status = ask(wire, name, case)
+        acts = len(system.acts)
+        assert 200 <= status < 300, status
+        return before, state(library, case), acts
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are counted in /proc")
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_after_an_error_nothing_untrue_was_said_and_nothing_is_lost(name: str, tmp_path: Path) -> None:
+    root, number = tmp_path / "root", 0
+    before, after, acts = watch(root, name)
+    for point in points(name, acts):
+        number += 1
+        try:
+            came = strike(root, name, number, before, after, point)
+        except Exception as error:
+            raise AssertionError(f'{name}: {point}: {error}; FILMCAN_ERROR="{name}: {point}" repeats it') from error
+        tell("errors of system calls", 1, f"0 violations ({came})")
+    with closing(Library(root, QuickSystem())) as library:
+        kept = rows(library)
+    with closing(without_index(root)) as library:
+        assert rows(library) == kept
+
+
+def points(name: str, acts: int) -> list[Point]:
+    found = [Point(error, at, lasting) for at in range(1, acts + 1) for error in ERRORS for lasting in (False, True)]
+    if ONLY:
+        return [point for point in found if ONLY == f"{name}: {point}"]
+    return some(found, share("ERRORS", list(OPERATIONS).index(name), len(OPERATIONS)), name)
+
+
+def strike(root: Path, name: str, number: int, before: State, after: State, point: Point) -> str:
+    """One error; in words, what the server made of it."""
+    system = FailingSystem()
+    with serving(root, system) as (library, port):
+        case = prepare(library, name, number)
+        files = open_files()
+        with closing(Wire(port)) as wire:
+            system.arm(point.at, getattr(errno, point.error), CALLS, lasting=point.lasting)
+            status = ask(wire, name, case)
+            system.disarm()
+            assert status, "no answer"
+        answered = 200 <= status < 300
+        found = state(library, case)
+        assert not answered or found == after, "answered, but it was not done"
+        assert settled(files), f"{open_files() - files} files are left open"
+        came = goes_on(library, port, case)
+        assert answered or point.error not in FAILING or came == "reads only", "the disk fails, and it goes on writing"
+    with closing(Library(root, QuickSystem())) as library:
+        check(library, case, before, after, answered)
+    return f"{came}, {'done' if answered else 'refused'}"
+
+
+def goes_on(library: Library, port: int, case: Case) -> str:
+    """The server still reads; and writes, or says why not."""
+    with closing(Wire(port)) as wire:
+        read = next(path for path in ("b", "day/y", "other/z") if library.find(f"{case.at}/{path}"))
+        assert wire.ask("GET", f"/dav/{case.at}/{read}") == 200
+        written = wire.ask("PUT", f"/dav/{case.at}/afterwards", b"afterwards")
+        if library.store.state.name == "ok":
+            assert written == 201, f"it does not go on: {written}"
+            assert wire.ask("DELETE", f"/dav/{case.at}/afterwards") == 204
+            return "went on"
+        assert written == 403, f"degraded, but a PUT was answered {written}"
+        assert wire.json("/api/projects", {"name": "another"}) == 503
+        assert wire.ask("GET", "/health") and b"degraded" in wire.said, "nobody is told that it only reads"
+        return "reads only"
