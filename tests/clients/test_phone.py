@@ -320,6 +320,18 @@ def test_an_unknown_version_gets_no_104_and_its_file_is_kept(latest: Phone, name
     assert answer.status == 200 and json.loads(answer.body)["size"] == 5
 
 
+def test_who_does_not_offer_to_go_on_gets_no_104_and_leaves_nothing_when_cut(latest: Phone, name: str) -> None:
+    """A version alone is no Upload-Complete (§Upload Creation)."""
+    before = len(list((latest.project.server.root / ".filmcan/uploads").iterdir()))
+    with latest.wire() as wire:
+        fields = {"Host": "any", "Content-Length": "5000", "Upload-Draft-Interop-Version": "8"}
+        wire.send(f"POST {latest.target(name)} HTTP/1.1\r\n".encode())
+        wire.send("".join(f"{key}: {value}\r\n" for key, value in fields.items()).encode() + b"\r\nhello")
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert wire.one_answer("POST").status == 400
+    assert len(list((latest.project.server.root / ".filmcan/uploads").iterdir())) == before
+
+
 def test_who_waits_for_100_hears_104_and_100(latest: Phone, name: str) -> None:
     data = content(name)
     with latest.wire() as wire:

@@ -18,7 +18,7 @@ EXPOSED = ", ".join((
     "Content-Disposition", "Content-Range", "Accept-Ranges", "ETag",
     "Location", "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm", "Upload-Offset",
     "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat", "Upload-Expires", "Upload-Complete",
-    "Upload-Limit",
+    "Upload-Incomplete", "Upload-Limit", "Upload-Draft-Interop-Version",
 ))  # fmt: skip
 HARMLESS = ("GET", "HEAD", "OPTIONS")
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"

@@ -22,7 +22,9 @@ FILES = {
         "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
     }
 }
-BARE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+BARE = {"application/octet-stream": BYTES}
+PIECES = {"application/partial-upload": BYTES, "application/offset+octet-stream": BYTES}  # the IETF draft; tus
 SUMS = {"name": TEXT, "size": {"type": "integer", "minimum": 0}, "sha256": TEXT, "blake3": TEXT, "modified": {}}
 
 
@@ -53,6 +55,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         ["relative_paths"], relative_paths=PATHS, add_tags=PATHS, remove_tags=PATHS
     ),
     ("/api/projects/{project}/media/thumbnail", "post"): _json(["relative_path", "data_url"], relative_path=TEXT, data_url=TEXT),
+    ("/api/uploads", "post"): {**BARE, **PIECES},
+    ("/api/uploads", "put"): BARE,
+    ("/api/uploads/{id}", "patch"): PIECES,
     ("/api/sources", "post"): _json(
         ["name", "root"], name=TEXT, root=TEXT, type={"enum": ["local", "smb", "nfs"]}, enabled={"type": "boolean"}
     ),
@@ -84,11 +89,21 @@ QUERIES = {
 }
 ASKED = {
     "/upload": ("filename", "sha256", "op", "batch_id"), "/upload/{name}": ("sha256", "batch_id"),
-    "/toggle": ("enabled",), "/reindex": ("background",), "/auto-organize": ("background",),
+    "/uploads": ("project", "filename"), "/toggle": ("enabled",), "/reindex": ("background",), "/auto-organize": ("background",),
     "/media/move": ("background",), "/jobs/next": ("limit", "claimed_by"),
     "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
     "/media/facts": ("project", "relative_path"), "{project}/media": ("tag", "origin"),
     "/media/query": ("tag", "origin", "created_after", "created_before", "offset", "limit"),
+}  # fmt: skip
+GOING = ("Tus-Resumable", "Upload-Draft-Interop-Version")
+FIELDS = {
+    ("/api/uploads", "post"): (*GOING, "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat",
+                               "Upload-Checksum", "Upload-Complete", "Repr-Digest"),
+    ("/api/uploads", "put"): (GOING[1], "Upload-Length", "Upload-Complete", "Repr-Digest"),
+    ("/api/uploads/{id}", "patch"): (*GOING, "Upload-Offset", "Upload-Length", "Upload-Checksum", "Upload-Complete"),
+    ("/api/uploads/{id}", "post"): (*GOING, "X-HTTP-Method-Override", "Upload-Offset"),
+    ("/api/uploads/{id}", "head"): GOING,
+    ("/api/uploads/{id}", "delete"): GOING,
 }  # fmt: skip
 ERROR = {
     "description": "What went wrong.",
@@ -131,6 +146,11 @@ def _path(template: str, resource: object) -> dict[str, Any]:
     return found
 
 
+def _field(name: str) -> dict[str, Any]:
+    said = "As tus 1.0.0 and the IETF draft have it."
+    return {"name": name, "in": "header", "required": False, "schema": TEXT, "description": said}
+
+
 def _operation(template: str, method: str, said: str, is_bytes: bool) -> dict[str, Any]:
     names = re.findall(r"{(\w+)}", template)
     queries = ["source", *(query for part, asked in ASKED.items() if template.endswith(part) for query in asked)]
@@ -139,11 +159,13 @@ def _operation(template: str, method: str, said: str, is_bytes: bool) -> dict[st
         "operationId": f"{method} {template}",
         "summary": " ".join(said.partition("\n\n")[0].split()),
         "parameters": [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in names]
-        + [{"name": name, "in": "query", "description": QUERIES[name], "schema": TEXT} for name in queries],
+        + [{"name": name, "in": "query", "description": QUERIES[name], "schema": TEXT} for name in queries]
+        + [_field(name) for name in FIELDS.get((template, method), ())],
         "responses": {"2XX": {"description": "It was done.", "content": schema}, "default": ERROR},
     }
     body = BODIES.get((template, method))
-    return {**operation, "requestBody": {"required": True, "content": body}} if body else operation
+    bodiless_too = (template, method) == ("/api/uploads", "post")
+    return {**operation, "requestBody": {"required": not bodiless_too, "content": body}} if body else operation
 
 
 LOOK = (

@@ -50,3 +50,13 @@ def test_routes_of_the_contract_are_all_there(server: Server) -> None:
 def test_people_can_read_the_routes_too(server: Server) -> None:
     said = server.get("/docs")
     assert said.headers["content-type"].startswith("text/html") and b"/api/projects/{project}/upload" in said.body
+
+
+def test_uploads_in_several_goes_are_told_with_the_fields_they_need(server: Server) -> None:
+    paths = server.get("/openapi.json").json["paths"]
+    begin, more = paths["/api/uploads"]["post"], paths["/api/uploads/{id}"]["patch"]
+    fields = {item["name"] for operation in (begin, more) for item in operation["parameters"] if item["in"] == "header"}
+    assert {"Tus-Resumable", "Upload-Draft-Interop-Version", "Upload-Length", "Upload-Offset", "Upload-Complete"} <= fields
+    assert set(more["requestBody"]["content"]) == {"application/partial-upload", "application/offset+octet-stream"}
+    assert {"project", "filename", "source"} <= {item["name"] for item in begin["parameters"]}
+    assert set(paths["/api/uploads/{id}"]) == {"get", "head", "patch", "post", "delete", "options"}
