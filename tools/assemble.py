@@ -193,7 +193,7 @@ def background(library: Library, settings: Settings) -> Iterator[None]:
 @contextmanager
 def sweeping(library: Library) -> Iterator[None]:
     """Uploads in several goes expire, and are placed when they were complete but nobody was left to do it."""
-    from views.resumable import Sweeper
+    from views.sweeper import Sweeper
 
     sweeper = Sweeper(library.resumable).start()
     try:

@@ -17,8 +17,8 @@ from tests.state import GENERATED, Tree, on_disk, put, read
 from views.library import Library
 from views.reindex import apply, plan
 from views.resolve import KIND, request
-from views.resumable import Upload
 from views.sources import PRIMARY, Sources
+from views.upload import Upload
 
 State = dict[str, Any]
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
