@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 log = logging.getLogger("filmcan.cas")
 REPLAY_EVENTS = 5_000
 PAGE_ROWS = 1000
+MOST_DOUBTS = 8
 SNAPSHOT = "snapshot"  # op of events that hold all rows there are; the first of them takes all others away
 SNAPSHOT_ROWS = 5_000
 
@@ -208,12 +210,36 @@ class Store:
     # committing
 
     def commit(self, change: Callable[[Acts], T]) -> T:
-        """Run a change and make it last (cas/committer.py). When it meets a blob it must read first, that is done outside."""
-        while True:
+        """Run a change and make it last (cas/committer.py). When it meets a blob it must read first, that is done outside.
+
+        BlobDamaged for one that is touched again whenever it was read.
+        """
+        for _ in range(MOST_DOUBTS):
             try:
-                return self._committer.commit(change)
+                return self._committer.commit(partial(self._watched, change))
             except Uncertain as doubt:
-                self.doubt.settle(doubt.digest)
+                digest = doubt.digest
+                self.doubt.settle(digest)
+        raise BlobDamaged(digest.hex, "somebody changes it all the time")
+
+    def _watched(self, change: Callable[[Acts], T], acts: Acts) -> T:
+        """A change, with the files it acts on kept calm (cas/calm.py)."""
+        calm = self.contents.calm
+        try:
+            result = change(acts)
+            calm.settle(acts.txn)
+            return result
+        finally:
+            calm.give_up()
+
+    def without_name(self, digest: Digest, take_away: Callable[[], None]) -> None:
+        """Take a further name of a blob's file away that no entry stands for (a part of an upload), as an act of ours."""
+
+        def change(acts: Acts) -> None:
+            self.contents.losing_name(acts, digest)
+            take_away()
+
+        self.commit(change)
 
     def note(self, write: Callable[[WriteTxn], T]) -> T:
         """Set rows of tables that are not journaled (locks, positions), lastingly."""

@@ -25,6 +25,7 @@ from views.derived.facts import Facts
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
+from views.heal import Healer
 from views.history import History
 from views.jobs import Queue
 from views.past import Past, is_past, is_trash
@@ -116,6 +117,9 @@ class Library:
         self.arrivals = Arrivals(self.store, self.tree, self.edit, self.transfer)
         self.resumable = Resumable(self, options.max_upload_bytes or None)
         self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer, self.tags)
+        self.healer = Healer(self.store, self.tree, self.edit)
+        self.store.doubt.names, self.store.doubt.mend = self.tree.paths_of, self.edit.mend
+        self.store.doubt.accept = self.by_hand.accept_edit
 
     def close(self) -> None:
         """After the last request. Gives the root back."""
@@ -414,8 +418,7 @@ class Library:
     def paths_of(self, digest: Digest) -> list[str]:
         """Every path that shows a content, in stored spelling; what lies in the trash is left out."""
         with self.store.index.read() as txn:
-            paths = (self.tree.path_of(txn, key) for key in self.tree.uses_of(txn, digest))
-            return sorted(path for path in paths if path is not None)
+            return self.tree.paths_of(txn, digest)
 
     def names_of(self, digest: Digest) -> list[tuple[str, Entry]]:
         """Every name that shows a content, with its path, the one that came first at the beginning; without trash and junk."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from cas.digest import Buffer, Hasher
+from cas.digest import Buffer, Digest, Hasher
 from cas.errors import CasError, ChecksumWrong, TooLarge
 from cas.parts import Part
 from views.arrivals import check_name
@@ -338,7 +338,7 @@ class Resumable:
             part.seal()
             result = self._place(live.upload, part)
         self._parts.note(upload.id, {"result": result, "at_ns": self._store.system.now_ns()})
-        self._parts.drop_bytes(upload.id)
+        self._store.without_name(Digest.from_hex(result["blake3"]), lambda: self._parts.drop_bytes(upload.id))
         live.upload, live.part = replace(live.upload, result=result), None
 
     def _place(self, upload: Upload, part: Part) -> dict[str, Any]:

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from cas.blobs import BlobRow
+from cas.calm import CalmRow
 from cas.committer import Position
-from cas.contents import InodeRow, OrphanRow, Sha256Row
+from cas.contents import DamagedRow, InodeRow, OrphanRow, Sha256Row
 from cas.digest import sums_of
 from cas.home import Home
 from cas.index import Index, Meta, Table
@@ -94,6 +95,8 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     "numbers": (b"next id", NumberRow(18)),
     "meta": (b"applied", Meta(7)),
     "positions": (b"manifest", Position(7)),
+    "damaged": (SUMS.digest.raw, DamagedRow(AT_NS, "damaged")),
+    "calm": ((99).to_bytes(16, "big"), CalmRow(AT_NS, 2)),
     "orphans": (SUMS.digest.raw, OrphanRow(AT_NS, 2, AT_NS)),
 }
 
