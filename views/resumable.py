@@ -411,7 +411,9 @@ class Resumable:
         if self._expired(upload) or (live is None and upload.parts and not upload.complete):
             self.remove(id)
             return 1
-        if upload.complete and not upload.partial and upload.result is None:
+        if upload.result is not None:
+            self._parts.drop_bytes(id)  # a crash, or a disk that failed, may have kept them
+        elif upload.complete and not upload.partial:
             self._place_late(id)
         return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cas.digest import Digest
-from cas.errors import ChecksumWrong, TooLarge
+from cas.errors import CasError, ChecksumWrong, TooLarge
 from tests.conftest import PROJECT
 from tests.faulty import Clock, FaultySystem, QuickSystem
 from tests.views.stage import StillSystem
@@ -322,6 +323,41 @@ def test_a_piece_without_a_sum_leaves_the_whole_without_one(library: Library, wi
 def test_a_sum_of_the_whole_is_remembered(library: Library) -> None:
     upload = library.resumable.begin(said(length=5, sha256=hashlib.sha256(b"hello").hexdigest()))
     assert told(library, library.resumable.append(upload.id, 0, Body(b"hello"))) == {"sha256"}
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_is_full_or_fails_at_any_act_keeps_what_was_told(root: Path, error: int, late: bool) -> None:
+    """Once, and then there is room again; after a failed sync the store only reads, and is opened anew."""
+    at = 0
+    while True:
+        at += 1
+        place = root.with_name(f"full{at}{error}{late}")
+        system = FaultySystem()
+        library = Library(place, system)
+        library.make_project("Film")
+        system.arm(at, error, late=late)
+        told, id, ended = 0, "", False
+        with contextlib.suppress(CasError, OSError):
+            id = library.resumable.begin(said(length=10)).id
+            told = library.resumable.append(id, 0, Body(b"hello")).offset
+            ended = library.resumable.append(id, 5, Body(b"world")).result is not None
+        struck = system.struck
+        system.disarm()
+        if library.store.state.reason:
+            library.close()
+            library = Library(place, QuickSystem())
+        id = id or library.resumable.begin(said(length=10)).id
+        upload = library.resumable.look(id)
+        assert upload.offset >= told and (not ended or upload.result is not None)
+        if upload.result is None:
+            upload = library.resumable.append(id, upload.offset, Body(b"helloworld"[upload.offset :]))
+        assert upload.result and (place / PROJECT / upload.result["path"]).read_bytes() == b"helloworld"
+        library.resumable.sweep()
+        assert not os.listdir(library.store.layout.incoming) and ".part" not in parts(library)
+        library.close()
+        if not struck:
+            return
 
 
 @pytest.mark.parametrize("late", [False, True])
