@@ -13,7 +13,8 @@ from cas.doubt import Verdict
 from cas.incoming import Took
 from cas.index import ReadTxn
 from cas.link import Seal
-from cas.store import Store, batches
+from cas.replay import batches
+from cas.store import Store
 
 BATCH = 1000
 KINDS = ("damaged", "edited", "missing", "unknown")

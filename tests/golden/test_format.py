@@ -19,8 +19,9 @@ from cas.contents import DamagedRow, InodeRow, OrphanRow, Sha256Row
 from cas.digest import sums_of
 from cas.home import Home
 from cas.index import Index, Meta, Table
-from cas.journal import HEADER, Event, Journal, pack
+from cas.journal import Event, Journal
 from cas.link import Seal
+from cas.segment import HEADER, pack, unpack
 from tests.faulty import QuickSystem
 from views.batches import BatchItem, BatchRow
 from views.derived.facts import FactsRow
@@ -147,7 +148,15 @@ def test_every_table_is_here(tmp_path: Path) -> None:
 
 
 def test_a_record_of_the_journal() -> None:
-    compare("journal-record.hex", pack(journal_event()))
+    later = msgspec.structs.replace(journal_event(), seq=8)
+    compare("journal-record.hex", pack([journal_event(), later]))
+    payload = pack([journal_event(), later])[8:].rstrip(b"\0")
+    assert unpack(payload) == [journal_event(), later]
+
+
+def test_a_record_of_the_journal_of_format_1_is_read() -> None:
+    record = bytes.fromhex((HERE / "journal-record-1.hex").read_text())
+    assert unpack(record[8:].rstrip(b"\0")) == [journal_event()]
 
 
 def test_a_segment_of_the_journal(tmp_path: Path) -> None:
@@ -159,7 +168,7 @@ def test_a_segment_of_the_journal(tmp_path: Path) -> None:
     data = segment.read_bytes()
     assert segment.name == "000000000001.log"
     compare("journal-header.hex", data[: HEADER.size])
-    assert not data.rstrip(b"\0")[HEADER.size + len(pack(journal_event())) :]
+    assert not data.rstrip(b"\0")[HEADER.size + len(pack([journal_event()])) :]
     os.close(fd)
 
 

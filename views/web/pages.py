@@ -13,7 +13,7 @@ from typing import Any
 
 import falcon
 
-from cas.committer import APPLIED
+from cas.replay import APPLIED
 from views.entry import Entry, Kind
 from views.library import Library, Project
 from views.sources import PRIMARY
