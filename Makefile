@@ -63,7 +63,7 @@ faults: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest tests/faults -m "long or not long" --timeout=7200 $(PYTEST_ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-ascmhl build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find cas davfront views tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml $(BIN)/python

@@ -197,9 +197,9 @@ class Library:
         return Space(self.store.available_bytes(), self.store.used_bytes())
 
     def generated(self, path: str) -> Generated | None:
-        """`P…/index.json` or `P…/_manifest/…`, open; None for any other path. They are read by name, not listed."""
+        """`P…/index.json`, `P…/_manifest/…`, `P…/ascmhl/…`, open; None for any other path. They are read by name, not listed."""
         names = path.split("/")
-        if len(names) < 2 or not naming.is_generated(names[1]) or (names[1] == "_manifest") != (len(names) == 3):
+        if len(names) < 2 or not naming.is_generated(names[1]) or (names[1] != "index.json") != (len(names) == 3):
             return None
         return self.untracked(path)
 
