@@ -22,6 +22,7 @@ if sys.platform != "win32":
     import fcntl
 
 from cas.digest import Buffer
+from cas.disks import Disk, disk_of
 from cas.file_system import Names, libc, way_of_names
 
 O_FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -301,6 +302,10 @@ class System:
     def space(self, fd: int) -> os.statvfs_result:
         """Blocks and inodes of a file system, all and free. File systems without a table of inodes tell 0 of them (btrfs)."""
         return os.fstatvfs(fd)
+
+    def disk_of(self, fd: int) -> Disk:
+        """The disk that an open file or folder lies on."""
+        return disk_of(fd)
 
     def open_path(self, folder: int, names: tuple[str, ...] | list[str]) -> int:
         """The folder `names` below `folder`, one step at a time, no step through a symbolic link. The caller closes it."""

@@ -80,6 +80,16 @@ def darkroom_of(settings: Settings) -> Darkroom:
     return Darkroom(width=settings.thumb_max_w, at_s=settings.thumb_seek_s, timeout_s=settings.thumb_timeout_s)
 
 
+@contextmanager
+def open_all(settings: Settings, system: System | None = None) -> Iterator[Libraries]:
+    """As `open_libraries`, for a command: nothing runs beside it but what follows the journals."""
+    libraries = Libraries(open_sources(settings), lambda root, source: opened(settings, root, source, system))
+    try:
+        yield libraries
+    finally:
+        libraries.close()
+
+
 def open_sources(settings: Settings, system: System | None = None) -> Sources:
     """The registry of sources of the root."""
     return Sources(settings.root, settings.source_parents, system)
@@ -112,6 +122,7 @@ def rooms() -> Sequence[Room]:
         needed,
         pages,
         projects,
+        receipt,
         registry,
         reindex,
         resolve,
@@ -126,7 +137,7 @@ def rooms() -> Sequence[Room]:
     return (
         health.routes, projects.routes, upload.routes, batches.routes, media.routes, thumbnails.routes, reindex.routes,
         sources.routes, works.routes,
-        registry.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
+        registry.routes, receipt.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
     )  # fmt: skip
 
 
@@ -144,6 +155,7 @@ def desk_of(libraries: Libraries, settings: Settings) -> Desk:
         quiet_s=settings.quiet_s,
         works=libraries.works,
         darkroom=libraries.darkroom,
+        safe_copies=settings.safe_copies,
     )
 
 

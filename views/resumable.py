@@ -152,6 +152,19 @@ class Resumable:
                 self._complete(live)
             return live.upload
 
+    def unfinished(self, project: str) -> list[str]:
+        """Uploads to a project that are not complete, in words for people. Disturbs nobody."""
+        found = []
+        for id in self._parts.names():
+            try:
+                upload = self.peek(id) if ID.fullmatch(id) else None
+            except UploadUnknown:
+                continue
+            if upload is not None and upload.project == project and upload.result is None:
+                known = f" of {upload.length:,}" if upload.length is not None else ""
+                found.append(f"the upload of {upload.name} is not complete ({upload.offset:,}{known} bytes)")
+        return found
+
     def now_ns(self) -> int:
         return self._store.system.now_ns()
 
