@@ -106,7 +106,8 @@ class Collector:
             return False
         for number in self._files(digest, row):
             self._hold(acts, digest, number)
-        store.contents.forget(acts, digest)
+        store.blobs.delete(acts.txn, digest.raw)
+        self._orphans.delete(acts.txn, digest.raw)
         acts.tell("collected", {"digest": digest.hex, "size": candidate.size_bytes})
         return True
 

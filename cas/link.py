@@ -24,12 +24,9 @@ class Seal(NamedTuple):
     modified_ns: int
 
 
-def seal_from(stat: os.stat_result) -> Seal:
-    return Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
 def seal_of(system: System, fd: int) -> Seal:
-    return seal_from(system.fstat(fd))
+    stat = system.fstat(fd)
+    return Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 def changed_ns(stat: os.stat_result) -> int:

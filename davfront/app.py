@@ -112,7 +112,8 @@ class DavApp(WsgiDAVApp):  # type: ignore[misc]
             self.share.settle(request)
             past.refuse_change(request.method, request.path)
             method = METHODS.get(request.method)
-            return method(self.share, request) if method is not None else self._through_wsgidav(request)
+            with self.share.library.brake.minding():
+                return method(self.share, request) if method is not None else self._through_wsgidav(request)
         except Exception as error:
             response = of_error(error)
             if response is None:

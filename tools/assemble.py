@@ -14,6 +14,7 @@ from cas.system import System
 from tools.config import Settings
 from views.derived.darkroom import Darkroom
 from views.followers import FollowerThread
+from views.keeper import Keeper, Keeping
 from views.libraries import Libraries, Opened
 from views.library import Library, Options
 from views.manifest import Manifest
@@ -35,7 +36,12 @@ def options_of(settings: Settings) -> Options:
         refuse_clashes=settings.case_collisions == "refuse",
         reserve_bytes=settings.reserve_bytes,
         max_upload_bytes=settings.max_upload_bytes,
+        brake_limit=settings.mass_delete_limit,
     )
+
+
+def keeping_of(settings: Settings) -> Keeping:
+    return Keeping(settings.keep_days, settings.keep_free or 0)
 
 
 @contextmanager
@@ -65,7 +71,12 @@ def open_libraries(settings: Settings, system: System | None = None) -> Iterator
 
     @contextmanager
     def opener(root: Path, source: str) -> Iterator[Opened]:
-        with opened(settings, root, source, system) as found, background(found.library, settings), sweeping(found.library):
+        with (
+            opened(settings, root, source, system) as found,
+            background(found.library, settings),
+            sweeping(found.library),
+            keeping(found.library, settings),
+        ):
             yield found
 
     libraries = Libraries(open_sources(settings, system), opener, darkroom_of(settings))
@@ -78,16 +89,6 @@ def open_libraries(settings: Settings, system: System | None = None) -> Iterator
 def darkroom_of(settings: Settings) -> Darkroom:
     """What looks at footage; its process begins with the first question."""
     return Darkroom(width=settings.thumb_max_w, at_s=settings.thumb_seek_s, timeout_s=settings.thumb_timeout_s)
-
-
-@contextmanager
-def open_all(settings: Settings, system: System | None = None) -> Iterator[Libraries]:
-    """As `open_libraries`, for a command: nothing runs beside it but what follows the journals."""
-    libraries = Libraries(open_sources(settings), lambda root, source: opened(settings, root, source, system))
-    try:
-        yield libraries
-    finally:
-        libraries.close()
 
 
 def open_sources(settings: Settings, system: System | None = None) -> Sources:
@@ -122,7 +123,6 @@ def rooms() -> Sequence[Room]:
         needed,
         pages,
         projects,
-        receipt,
         registry,
         reindex,
         resolve,
@@ -137,7 +137,7 @@ def rooms() -> Sequence[Room]:
     return (
         health.routes, projects.routes, upload.routes, batches.routes, media.routes, thumbnails.routes, reindex.routes,
         sources.routes, works.routes,
-        registry.routes, receipt.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
+        registry.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
     )  # fmt: skip
 
 
@@ -155,7 +155,6 @@ def desk_of(libraries: Libraries, settings: Settings) -> Desk:
         quiet_s=settings.quiet_s,
         works=libraries.works,
         darkroom=libraries.darkroom,
-        safe_copies=settings.safe_copies,
     )
 
 
@@ -205,10 +204,20 @@ def background(library: Library, settings: Settings) -> Iterator[None]:
 @contextmanager
 def sweeping(library: Library) -> Iterator[None]:
     """Uploads in several goes expire, and are placed when they were complete but nobody was left to do it."""
-    from views.sweeper import Sweeper
+    from views.resumable import Sweeper
 
     sweeper = Sweeper(library.resumable).start()
     try:
         yield
     finally:
         sweeper.stop()
+
+
+@contextmanager
+def keeping(library: Library, settings: Settings) -> Iterator[None]:
+    """The trash is emptied and moments are forgotten, as settings say."""
+    keeper = Keeper(library, keeping_of(settings)).start()
+    try:
+        yield
+    finally:
+        keeper.stop()

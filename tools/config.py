@@ -239,6 +239,22 @@ class Settings:
         "Space on the disk that is kept free: uploads that would go below it are refused. "
         "`auto` means 2 GiB or 1 % of the disk, whichever is less.",
     )
+    keep_days: int = setting(
+        Kind("whole number", _whole(0)),
+        30,
+        "How many days what was deleted or replaced stays in the trash and in the history; 0 means for ever.",
+    )
+    keep_free: int | None = setting(
+        SIZE,
+        0,
+        "With less than this free on the disk, what was deleted or replaced longest ago is kept for fewer days, but for one "
+        "always. 0 means never.",
+    )
+    mass_delete_limit: int = setting(
+        Kind("whole number", _whole(0)),
+        200,
+        "A device that deletes or replaces more names than this within a minute is paused until you let it go on; 0 means never.",
+    )
     thumb_max_w: int = setting(
         Kind("whole number", _whole(16, 4096)),
         640,
@@ -256,11 +272,6 @@ class Settings:
         25.0,
         "Seconds after which making a preview is given up. Second and third tries, minutes later, have more time.",
         also=("MEDIA_SYNC_THUMB_TIMEOUT_S",),
-    )
-    safe_copies: int = setting(
-        Kind("whole number", _whole(1, 99)),
-        1,
-        "On how many disks a file must be before a receipt calls it safe. All projects on one disk are one copy.",
     )
     source_parents: tuple[Path, ...] = setting(
         Kind("list of paths", _whole_paths),

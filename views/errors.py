@@ -9,8 +9,9 @@ NameProblem
 ├── NotAFolder        a file stands where a folder is needed
 ├── IsAFolder         a folder stands where a file is needed
 ├── IntoItself        a folder moved or copied into itself
-├── HistoryUnfit      what stands in a project's ascmhl folder cannot be added to, and why
 └── Clash             differs from a name that is there only by upper and lower case
+
+Paused                the brake holds a device that deletes or replaces very much
 
 SourceProblem
 ├── SourceUnknown     no source has this name, or it is disabled
@@ -87,12 +88,19 @@ class IntoItself(NameProblem):
     sentence = "{path} cannot be put into itself"
 
 
-class HistoryUnfit(NameProblem):
-    sentence = "the history in {path} cannot be added to: {why}"
-
-
 class Clash(NameProblem):
     sentence = "{path} differs only in upper and lower case from {other}, which exists; choose another name"
+
+
+class Paused(Exception):
+    """The brake holds a device that takes away or writes over very many names. `path`: where it was stopped just now."""
+
+    def __init__(self, device: str, limit: int, path: str | None = None) -> None:
+        self.device, self.limit, self.path = device, limit, path
+        super().__init__(
+            f"this device ({device}) deleted or replaced more than {limit} names within a minute and is paused, in case nobody "
+            f"meant that; nothing is lost. Whoever looks after the server lets it go on, at the top of its first page"
+        )
 
 
 class SourceProblem(Exception):

@@ -23,14 +23,12 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from cas.committer import Position
+from cas.committer import APPLIED, Position
 from cas.digest import Digest
 from cas.errors import Degraded, NoSpace
 from cas.index import ReadTxn, WriteTxn
 from cas.journal import Event
-from cas.replay import APPLIED, batches
-from cas.segment import SNAPSHOT
-from cas.store import Store
+from cas.store import SNAPSHOT, Store, batches
 from views.entry import Entry, Kind
 from views.tree import LAST, NOWHERE, TOP, NumberRow, Tree, UseRow, newest, number_of, pack_id
 
@@ -371,6 +369,18 @@ class History:
         with self._store.index.read() as txn:
             rows = self._hours.scan(txn, after=newest(cutoff_ns // HOUR_NS))
             return next((row.seq for _, row in rows), 0)
+
+    def hours(self, txn: ReadTxn) -> list[tuple[int, int]]:
+        """The last number of each hour, with the hour, oldest first."""
+        return [(row.seq, number_of(key)) for key, row in self._hours.scan(txn)][::-1]
+
+    def superseded(self, txn: ReadTxn) -> Iterator[tuple[int, Entry]]:
+        """Each version of a file that another followed, with the number of the event that did that."""
+        for key, _ in self._fading.scan(txn):
+            row = self._versions.get(txn, key[9:]) if key[8:9] == VERSION else None
+            entry = self._unpack(row) if row else None
+            if entry is not None and entry.size_bytes:
+                yield int.from_bytes(key[:8], "big"), entry
 
     def buried_seq(self, txn: ReadTxn, key: bytes) -> int | None:
         """The number of the event that brought a name where it is; None when it is not known (yet)."""

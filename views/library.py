@@ -20,12 +20,12 @@ from cas.store import Store
 from cas.system import System
 from views import naming
 from views.arrivals import Arrivals, Brought, Uploaded, check_name
+from views.brake import Brake
 from views.by_hand import ByHand
 from views.derived.facts import Facts
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
-from views.heal import Healer
 from views.history import History
 from views.jobs import Queue
 from views.past import Past, is_past, is_trash
@@ -47,11 +47,13 @@ class Options:
     refuse_clashes     refuse names that differ only by case from one that is there; always so where the disk ignores case
     reserve_bytes      free space uploads leave alone; None for the smaller of 2 GiB and 1 %
     max_upload_bytes   the largest body `receive` takes; None or 0 for any
+    brake_limit        names a device may take away or write over in a minute (views/brake.py); 0 for any number
     """
 
     refuse_clashes: bool = False
     reserve_bytes: int | None = None
     max_upload_bytes: int | None = None
+    brake_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,10 @@ class Library:
             self.jobs = Queue(self.store)
             self.facts = Facts(self.store)
             self.history = History(self.store, self.tree)
+            self.brake = Brake(self.store, options.brake_limit)
             self._collector = Collector(self.store, self._needed)
             self.store.catch_up()
+            self.brake.load()
         except BaseException:
             self.store.close()
             raise
@@ -117,9 +121,6 @@ class Library:
         self.arrivals = Arrivals(self.store, self.tree, self.edit, self.transfer)
         self.resumable = Resumable(self, options.max_upload_bytes or None)
         self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer, self.tags)
-        self.healer = Healer(self.store, self.tree, self.edit)
-        self.store.doubt.names, self.store.doubt.mend = self.tree.paths_of, self.edit.mend
-        self.store.doubt.accept = self.by_hand.accept_edit
 
     def close(self) -> None:
         """After the last request. Gives the root back."""
@@ -197,9 +198,9 @@ class Library:
         return Space(self.store.available_bytes(), self.store.used_bytes())
 
     def generated(self, path: str) -> Generated | None:
-        """`P…/index.json`, `P…/_manifest/…`, `P…/ascmhl/…`, open; None for any other path. They are read by name, not listed."""
+        """`P…/index.json` or `P…/_manifest/…`, open; None for any other path. They are read by name, not listed."""
         names = path.split("/")
-        if len(names) < 2 or not naming.is_generated(names[1]) or (names[1] != "index.json") != (len(names) == 3):
+        if len(names) < 2 or not naming.is_generated(names[1]) or (names[1] == "_manifest") != (len(names) == 3):
             return None
         return self.untracked(path)
 
@@ -418,7 +419,8 @@ class Library:
     def paths_of(self, digest: Digest) -> list[str]:
         """Every path that shows a content, in stored spelling; what lies in the trash is left out."""
         with self.store.index.read() as txn:
-            return self.tree.paths_of(txn, digest)
+            paths = (self.tree.path_of(txn, key) for key in self.tree.uses_of(txn, digest))
+            return sorted(path for path in paths if path is not None)
 
     def names_of(self, digest: Digest) -> list[tuple[str, Entry]]:
         """Every name that shows a content, with its path, the one that came first at the beginning; without trash and junk."""

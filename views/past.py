@@ -173,7 +173,7 @@ class Past:
     def _base(self, txn: ReadTxn, project: int) -> tuple[Moment, int]:
         """The last change of a project before what is kept: what it was when the kept past begins; and the number that begins."""
         since, since_ns = self._history.since(txn)
-        return next(self._history.moments(txn, project, since_ns), Moment(0, 0, "", "")), since
+        return next(self._history.moments(txn, project, since_ns - 1), Moment(0, 0, "", "")), since
 
     def seq_at(self, txn: ReadTxn, path: str, project: int, when: str) -> int:
         """The number of the event after which a project was as it was at a moment; NameNotFound when nothing is known of it."""

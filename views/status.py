@@ -16,7 +16,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     names.IsAFolder: (405, "Method Not Allowed"),
     names.IntoItself: (403, "Forbidden"),
     names.Clash: (409, "Conflict"),
-    names.HistoryUnfit: (409, "Conflict"),
+    names.Paused: (429, "Too Many Requests"),
     names.SourceUnknown: (404, "Not Found"),
     names.SourceRefused: (400, "Bad Request"),
     names.SourceAway: (503, "Service Unavailable"),
@@ -45,12 +45,15 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     cas.Degraded: (503, "Service Unavailable"),
 }
 DEGRADED_OVER_WEBDAV = (403, "Forbidden")  # Finder takes every 5xx but 507 for "not found" (WebDAVFS status mapping)
+PAUSED_OVER_WEBDAV = (403, "Forbidden")  # rclone asks again after 429, for hours
 
 
 def status_of(error: Exception, *, webdav: bool = False) -> tuple[int, str] | None:
     """Status and title for an error, looked up by its class and its bases; None for an error nobody foresaw."""
     if webdav and isinstance(error, cas.Degraded):
         return DEGRADED_OVER_WEBDAV
+    if webdav and isinstance(error, names.Paused):
+        return PAUSED_OVER_WEBDAV
     if isinstance(error, OSError) and error.errno in FULL:
         return STATUS[cas.NoSpace]
     if isinstance(error, OSError) and error.errno in FAILING:

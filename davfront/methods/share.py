@@ -16,6 +16,7 @@ from davfront.errors import DavError, Locked, PreconditionFailed
 from davfront.locks import LockRow, Locks
 from davfront.props import SECOND_NS
 from davfront.upload import Buffers
+from views.brake import Act, device_of
 from views.edit import Guard
 from views.entry import Entry
 from views.errors import IsAFolder
@@ -125,6 +126,10 @@ class Share:
 
     def guard(self, request: Request, *touches: Touch) -> Guard:
         return lambda find: self.permit(request, find, *touches)
+
+    def counting(self, request: Request, guard: Guard, act: Callable[[Find], Act]) -> Guard:
+        """A guard that also counts what is taken away by this device, and stops it when that is too much (Paused)."""
+        return self.library.brake.guarded(device_of(request.environ), guard, act)
 
     def permit(self, request: Request, find: Find, *touches: Touch) -> None:
         """Refuse unless preconditions hold and every lock that is touched was named.

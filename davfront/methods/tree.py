@@ -6,8 +6,9 @@ from davfront import paths
 from davfront.errors import DavError, PreconditionFailed
 from davfront.methods import past
 from davfront.methods.response import Header, Response, allowed_on
-from davfront.methods.share import Request, Share, Touch
+from davfront.methods.share import Find, Request, Share, Touch
 from davfront.upload import promised_time
+from views.brake import Act
 from views.edit import Placed
 from views.errors import AlreadyThere
 
@@ -31,7 +32,8 @@ def delete(share: Share, request: Request) -> Response:
     _refuse_shallow(share, request)
     at = share.canonical(request.path, share.library.find)  # afterwards nobody knows any more whose name this was
     guard = share.guard(request, Touch(request.path, members=True, membership=True))
-    share.library.delete(request.path, guard=guard)
+    counting = share.counting(request, guard, lambda find: Act(request.path, find(request.path)))
+    share.library.delete(request.path, guard=counting)
     share.locks.forget(at)
     return Response.empty(204)
 
@@ -50,7 +52,7 @@ def copy(share: Share, request: Request) -> Response:
     if depth not in ("0", "infinity"):
         raise DavError(400, "COPY has Depth 0 or infinity.")
     target, touch = _target(share, request)
-    guard = share.guard(request, touch)
+    guard = share.counting(request, share.guard(request, touch), lambda find: _over(request, target, find))
     try:
         placed = share.library.copy(
             request.path, target, overwrite=request.overwrite(), members=depth != "0", guard=guard
@@ -66,12 +68,21 @@ def move(share: Share, request: Request) -> Response:
     target, touch = _target(share, request)
     source = share.canonical(request.path, share.library.find)
     guard = share.guard(request, Touch(request.path, members=True, membership=True), touch)
+    guard = share.counting(request, guard, lambda find: _over(request, target, find))
     try:
         placed = share.library.move(request.path, target, overwrite=request.overwrite(), guard=guard)
     except AlreadyThere:
         raise PreconditionFailed("Overwrite") from None
     share.locks.forget(source)
     return _placed(share, request, target, placed)
+
+
+def _over(request: Request, target: str, find: Find) -> Act:
+    """What a copy or a move replaces. What takes another name is not taken away."""
+    source, there = find(request.path), find(target)
+    if source is None or not request.overwrite() or (there is not None and there.id == source.id):
+        return Act(target, None)
+    return Act(target, there, source.raw_digest)
 
 
 def _target(share: Share, request: Request) -> tuple[str, Touch]:

@@ -5,12 +5,14 @@ allowed? ─► received and hashed ─► as promised? ─► under the name, i
 
 from __future__ import annotations
 
+from cas.incoming import Incoming
 from davfront import upload
 from davfront.errors import DavError
 from davfront.methods.response import ON_FOLDER, Header, Response, allow
-from davfront.methods.share import Request, Share, Touch
+from davfront.methods.share import Find, Request, Share, Touch
 from davfront.props import SECOND_NS, http_date
 from davfront.upload import Promise
+from views.brake import Act
 from views.edit import Placed
 
 ON_ITS_WAY_BYTES = 1 << 20  # as much as the server drops after an early answer without closing the connection
@@ -30,9 +32,15 @@ def put(share: Share, request: Request) -> Response:
             body,
             modified_ns=promise.modified_ns,
             writer=request.writer,
-            guard=share.guard(request, Touch(request.path)),
+            guard=share.counting(request, share.guard(request, Touch(request.path)), lambda find: _act(request, body, find)),
         )
     return _answer(request, promise, placed)
+
+
+def _act(request: Request, body: Incoming, find: Find) -> Act:
+    """What is written over."""
+    assert body.sums is not None
+    return Act(request.path, find(request.path), body.sums.digest.raw)
 
 
 def _check_early(share: Share, request: Request, promise: Promise) -> None:

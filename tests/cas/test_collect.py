@@ -39,7 +39,8 @@ def library(root: Path, clock: Clock) -> Iterator[Library]:
 
 @pytest.fixture
 def collector(library: Library) -> Collector:
-    return library.collector()
+    """Of a library that keeps nothing of the past; what of the past is needed tells tests/views/test_keeper.py."""
+    return Collector(library.store, lambda txn, digest: any(True for _ in library.tree.uses_of(txn, digest)))
 
 
 def blob(library: Library, data: bytes = b"old") -> Path:

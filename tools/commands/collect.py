@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
 @at_library
 def command(desk: Desk, dry_run: bool) -> None:
-    """Remove clips that no project, trash or history shows any more.
+    """Empty the trash of what is old, and remove clips that no project, trash or history shows any more.
+
+    What was deleted or replaced longer ago than keep_days goes out of the trash and the history: names only. A server does
+    that by itself; it never removes clips.
 
     Slowly, on purpose: a clip goes when two runs, at least a day apart, found it without a name and it has been so for
     30 days. It is set aside first and deleted by a run on a later day. Run it every night.
@@ -27,17 +30,28 @@ def command(desk: Desk, dry_run: bool) -> None:
       filmcan collect --dry-run
       filmcan collect
     """
+    from tools.assemble import keeping_of
+    from views.keeper import Keeper
+
     with desk.library() as library:
+        keeper = Keeper(library, keeping_of(desk.settings))
+        old = (keeper.plan() if dry_run else keeper.run()).items
         collector = library.collector()
         waiting = collector.plan()
         gone = [candidate for candidate in waiting if candidate.ripe] if dry_run else collector.run()
     left = {candidate.digest for candidate in gone}
     waiting = [candidate for candidate in waiting if candidate.digest not in left]
+    desk.say(f"{count(len(old), 'name')} {'would leave' if dry_run else 'left'} the trash")
     desk.say(f"{count(len(gone), 'clip')} {'would go' if dry_run else 'gone'}, {_size(gone)}")
     for why, number in Counter(candidate.why for candidate in waiting).items():
         desk.say(f"  {number:,} kept: {why}")
     desk.answer(
-        {"dry_run": dry_run, "gone": [_facts(item) for item in gone], "kept": [_facts(item) for item in waiting]}
+        {
+            "dry_run": dry_run,
+            "emptied": [item.path for item in old],
+            "gone": [_facts(item) for item in gone],
+            "kept": [_facts(item) for item in waiting],
+        }
     )
 
 
