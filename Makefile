@@ -11,6 +11,7 @@ ARGS ?=
 PYTHON ?=
 PYTEST_ARGS ?=
 KILLS ?= 500
+STATES ?= 2000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,7 +31,7 @@ help:
 	@echo "make venv     only prepare; afterwards .venv/bin/filmcan works"
 	@echo "make check    lint and check types"
 	@echo "make bench    measure"
-	@echo "make faults   the long fault laboratory                   KILLS=500"
+	@echo "make faults   the long fault laboratory                   KILLS=500  STATES=2000"
 	@echo "make clean    remove what the above have made (never a media folder)"
 
 run: export SERVE_ROOT = $(ROOT)
@@ -57,11 +58,12 @@ bench: $(VENV)/.ready-to-test
 
 faults: export FILMCAN_KILLS = $(KILLS)
 faults: export FILMCAN_FAULTS = release
+faults: export FILMCAN_FAULTS_CUTS = $(STATES)
 faults: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest tests/faults -m "long or not long" --timeout=7200 $(PYTEST_ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-ascmhl build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find cas davfront views tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml $(BIN)/python

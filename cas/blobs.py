@@ -10,7 +10,7 @@ import msgspec
 
 from cas.digest import Digest
 from cas.layout import blob_parts
-from cas.link import Seal, seal_of
+from cas.link import Seal, seal_from, seal_of
 from cas.system import System
 
 SHARDS = [f"{number:02x}" for number in range(256)]
@@ -85,16 +85,16 @@ class Blobs:
         shard, name = blob_parts(digest)
         return self._shards[shard], f"{name}~{spare}" if spare else name
 
-    def stat(self, digest: Digest) -> os.stat_result | None:
+    def stat(self, digest: Digest, spare: int = 0) -> os.stat_result | None:
         try:
-            return self._system.stat(*self.place(digest))
+            return self._system.stat(*self.place(digest, spare))
         except FileNotFoundError:
             return None
 
     def seal(self, digest: Digest) -> Seal | None:
         """How the blob file looks now; None when it is not there."""
         stat = self.stat(digest)
-        return None if stat is None else Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return None if stat is None else seal_from(stat)
 
     def open(self, digest: Digest) -> OpenBlob:
         """FileNotFoundError when it is not there."""

@@ -106,8 +106,7 @@ class Collector:
             return False
         for number in self._files(digest, row):
             self._hold(acts, digest, number)
-        store.blobs.delete(acts.txn, digest.raw)
-        self._orphans.delete(acts.txn, digest.raw)
+        store.contents.forget(acts, digest)
         acts.tell("collected", {"digest": digest.hex, "size": candidate.size_bytes})
         return True
 

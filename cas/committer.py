@@ -17,6 +17,7 @@ tell the event. So an error before the first act leaves nothing, and one later l
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,13 +28,13 @@ import msgspec
 
 from cas.errors import Degraded
 from cas.home import Home
-from cas.index import Index, Meta, WriteTxn
+from cas.index import Index, IndexFull, WriteTxn
 from cas.journal import Event, Journal
+from cas.replay import note_applied
 from cas.state import State
 from cas.system import System
 
 T = TypeVar("T")
-APPLIED = b"applied"  # meta: number of the last event whose rows are in the index
 OPEN_FOLDERS = 64  # descriptors one group keeps; a folder of 10,000 folders can be copied all the same
 GROUP_CHANGES = 256  # durability reference §3: enough to share the syncs, small enough to answer soon
 
@@ -196,16 +197,29 @@ class Committer:
         acts = Acts(txn, self._system, self._root, self._system.now_ns())
         try:
             events = self._run(group, acts)
+            self.state.check()  # damage that was met while deciding
             end = self._journal.write(events) if events else 0
-            with self._no_second_try("the index could not be committed"):
-                if events:
-                    self._index.meta.put(txn, APPLIED, Meta(events[-1].seq))
-                txn.commit()
+            self._commit_index(txn, events)
         except BaseException:
             txn.abort()
             acts.close()
             raise
         return acts, events, end
+
+    def _commit_index(self, txn: WriteTxn, events: list[Event]) -> None:
+        """A disk that is full now has taken nothing: then the journal forgets the group too, and the next may do."""
+        full: IndexFull | None = None
+        with self._no_second_try("the index could not be committed"):
+            try:
+                if events:
+                    note_applied(self._index, txn, events[-1])
+                txn.commit()
+            except IndexFull as error:
+                full = error
+                if events:
+                    self._journal.take_back()
+        if full is not None:
+            raise self.state.explain(OSError(errno.ENOSPC, str(full))) from full
 
     def _run(self, group: list[_Ticket[Any]], acts: Acts) -> list[Event]:
         """The changes one after the other; what one raises is its own affair and the group goes on without it."""

@@ -9,6 +9,7 @@ CasError
 ├── TooLarge             more bytes than are taken at once
 ├── NoSpace              the disk is full, or would be
 ├── Degraded             the store lost its faith in the disk; reads go on
+│   └── IndexDamaged     what the index says cannot be believed (cas/index.py)
 ├── PartLost             the bytes of a resumable upload are not all there any more
 ├── LockHeld             another process has this root open
 ├── RootUnfit            this place cannot hold a store, and why
@@ -73,7 +74,7 @@ class NoSpace(CasError):
 class Degraded(CasError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"the store only reads since the disk failed ({reason}); check the disk, then restart filmcan")
+        super().__init__(f"the store only reads ({reason}); check the disk, then restart filmcan")
 
 
 class PartLost(CasError):

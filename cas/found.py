@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from cas.digest import Hasher, Sums
 from cas.incoming import Took
-from cas.link import Seal, changed_ns
+from cas.link import changed_ns, seal_from
 from cas.system import System
 
 READ_BYTES = 1 << 20
@@ -17,12 +17,14 @@ READ_BYTES = 1 << 20
 class Found:
     """A file that lies on disk already, hashed where it lies and held open; end it with `close` or `with`.
 
-    told   as Incoming.told
+    seal, changed_ns   how it looked when it was hashed
+    told               as Incoming.told
     """
 
-    def __init__(self, system: System, fd: int, sums: Sums, seal: Seal) -> None:
+    def __init__(self, system: System, fd: int, sums: Sums, stat: os.stat_result) -> None:
         self._system = system
-        self.fd, self.sums, self.seal = fd, sums, seal
+        self.fd, self.sums = fd, sums
+        self.seal, self.changed_ns = seal_from(stat), changed_ns(stat)
         self.told: set[str] = set()
 
     def close(self) -> None:
@@ -56,12 +58,12 @@ def find_on_disk(
             raise FileBusy(name)
         sums = hash_open(system, fd, extra, took)
         after = system.fstat(fd)
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or sums.size_bytes != after.st_size:
+        if seal_from(before) != seal_from(after) or changed_ns(before) != changed_ns(after) or sums.size_bytes != after.st_size:
             raise FileBusy(name)
         if system.being_written(fd):
             raise FileBusy(name)
         system.sync_file(fd)
-        return Found(system, fd, sums, Seal(after.st_ino, after.st_size, after.st_mtime_ns))
+        return Found(system, fd, sums, after)
     except BaseException:
         system.close(fd)
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,22 @@ from cas.system import System
 CLEAN = "clean"
 HOLDER_BYTES = 500
 ONLY_READS = "; it only reads: "  # in the lock file, before the reason
+
+
+class Ending(Enum):
+    """How a session ended, which says how far its index can be believed.
+
+    CLEAN     the index is byte for byte as it was left
+    KILLED    the process ended in the middle, and the machine has kept its memory since: the index is whole, unless somebody or
+              something harmed it
+    SWAPPED   it ended well, but this is not the index it left
+    LOST      the power was cut, or the process doubted its index: not to be believed
+    """
+
+    CLEAN = "clean"
+    KILLED = "killed"
+    SWAPPED = "swapped"
+    LOST = "lost"
 
 
 class Home:
@@ -101,12 +118,12 @@ class Home:
             raise FormatUnknown(str(self.layout.format), said.get("format"), FORMAT)
         return str(said.get("root_id", ""))
 
-    def index_survived(self) -> bool:
-        """Is the index byte for byte as the last session left it, or has the machine kept its memory since?"""
+    def last_ending(self) -> Ending:
+        """How the last session ended. Ask before `begin_session`."""
         said = (self.read_small("session") or b"").decode(errors="replace").strip()
         if said.startswith(CLEAN):
-            return said == self._clean()
-        return said != "" and said == self._system.boot_id()
+            return Ending.CLEAN if said == self._clean() else Ending.SWAPPED
+        return Ending.KILLED if said and said == self._system.boot_id() else Ending.LOST
 
     def _clean(self) -> str:
         try:
@@ -117,6 +134,10 @@ class Home:
     def begin_session(self) -> None:
         """From now on the index is only believed while the machine keeps its memory."""
         self._say_session(self._system.boot_id() or "unknown")
+
+    def doubt_session(self) -> None:
+        """The index is not what it should be: whatever comes next makes it again."""
+        self._say_session("doubted")
 
     def end_session(self) -> None:
         """The index was synced and nothing will change it any more."""

@@ -149,12 +149,14 @@ class Incoming:
         self.told.add(kind)
 
     def link_to(self, folder: int, name: str) -> None:
-        """Give the finished bytes a name; FileExistsError when it is taken."""
+        """Give the finished bytes a name; FileExistsError when it is taken. The staged name, if there is one, goes at once:
+        taken away later, it would look as if somebody had touched the file (cas/calm.py)."""
         assert self.fd is not None and self.sums is not None
         if self.name is None:
             self._system.link_open(self.fd, folder, name)
         else:
             self._system.link(self._folder, self.name, folder, name)
+            self._unstage()
 
     def abandon(self) -> None:
         """Leave no trace, except names that were linked. Any time, any number of times."""
@@ -162,8 +164,12 @@ class Incoming:
             return
         fd, self.fd = self.fd, None
         self._system.close(fd)
+        self._unstage()
+
+    def _unstage(self) -> None:
         if self.name is not None:
             self._system.unlink(self._folder, self.name)
+            self.name = None
 
     def __enter__(self) -> Incoming:
         return self

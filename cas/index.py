@@ -13,7 +13,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 import lmdb
 import msgspec
 
-from cas.errors import FormatUnknown
+from cas.errors import Degraded, FormatUnknown
 
 log = logging.getLogger("filmcan.cas")
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -34,21 +34,32 @@ ENGINE = 0  # LMDB 0.9's file format, whatever engines later bindings bring
 CRC_BYTES = 4
 
 
-class IndexDamaged(Exception):
-    """A row fails its checksum, or LMDB refuses its own file. The index is disposable: rebuild it."""
+class IndexDamaged(Degraded):
+    """A row fails its checksum, LMDB refuses its own file, or the file is not what was written. Nothing is lost: the index is
+    disposable, and the next start makes it again."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the index is damaged: {why}; a restart makes it again")
+
+
+class IndexFull(Exception):
+    """The disk has no room for what was to be committed; nothing of it was."""
 
 
 class Table(Generic[Row]):
     """A typed table: `bytes` keys, `Row` records. Made by its one owner module through `Index.table`."""
 
     def __init__(
-        self, name: str, record: type[Row], version: int, journaled: bool, derived: bool, derive: Derive | None
-    ) -> None:
+        self, name: str, record: type[Row], version: int, journaled: bool, derived: bool, derive: Derive | None,
+        damaged: Callable[[str], IndexDamaged] = IndexDamaged,
+    ) -> None:  # fmt: skip
+        """damaged   makes the error to raise"""
         self.name, self.version, self.journaled, self.derived, self.derive = name, version, journaled, derived, derive
         self._seed = zlib.crc32(name.encode())
         self._version_byte = bytes([version])
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(record).decode
+        self._damaged = damaged
         self.handle: Any = None
 
     def pack(self, row: Row) -> bytes:
@@ -63,8 +74,11 @@ class Table(Generic[Row]):
         """The record in a value, or IndexDamaged; FormatUnknown when a newer filmcan wrote it."""
         packed = value[CRC_BYTES:]
         if zlib.crc32(packed, zlib.crc32(key, self._seed)) != int.from_bytes(value[:CRC_BYTES], "big"):
-            raise IndexDamaged(f"a row of {self.name} fails its checksum")
+            raise self.damaged("a row fails its checksum")
         return self.unpack(packed)
+
+    def damaged(self, why: object) -> IndexDamaged:
+        return self._damaged(f"{self.name}: {why}")
 
     def unpack(self, packed: Any) -> Row:
         if packed[0] != self.version:
@@ -72,20 +86,26 @@ class Table(Generic[Row]):
         return self._decode(packed[1:])
 
     def get(self, txn: ReadTxn, key: bytes) -> Row | None:
-        value = txn.raw.get(key, db=self.handle)
+        try:
+            value = txn.raw.get(key, db=self.handle)
+        except lmdb.Error as error:
+            raise self.damaged(error) from error
         return None if value is None else self.open(key, value)
 
     def scan(self, txn: ReadTxn, prefix: bytes = b"", after: bytes = b"") -> Iterator[tuple[bytes, Row]]:
         """Rows whose key begins with `prefix`, in key order, from the first key greater than `after`."""
-        cursor = txn.raw.cursor(db=self.handle)
-        found = cursor.set_range(after + b"\0" if after else prefix)
-        size = len(prefix)
-        while found:
-            key = bytes(cursor.key())
-            if key[:size] != prefix:
-                return
-            yield key, self.open(key, cursor.value())
-            found = cursor.next()
+        try:
+            cursor = txn.raw.cursor(db=self.handle)
+            found = cursor.set_range(after + b"\0" if after else prefix)
+            size = len(prefix)
+            while found:
+                key = bytes(cursor.key())
+                if key[:size] != prefix:
+                    return
+                yield key, self.open(key, cursor.value())
+                found = cursor.next()
+        except lmdb.Error as error:
+            raise self.damaged(error) from error
 
     def count(self, txn: ReadTxn) -> int:
         return int(txn.raw.stat(self.handle)["entries"])
@@ -163,6 +183,8 @@ class WriteTxn(ReadTxn):
         except lmdb.MapFullError:
             self._grow()
             self._write(table, key, value)
+        except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError) as error:
+            raise table.damaged(error) from error
 
     def clear(self) -> None:
         """Take every row of every journaled table away, and with them all that is derived."""
@@ -207,14 +229,29 @@ class WriteTxn(ReadTxn):
         while True:
             try:
                 self.raw.commit()
+                self._index.wrote()
                 return
             except lmdb.MapFullError:
                 self._grow()
+            except lmdb.DiskError as error:
+                raise IndexFull(str(error)) from error
+            except lmdb.Error as error:
+                raise self._index.damaged(str(error)) from error
 
     def abort(self) -> None:
         """py-lmdb 3 waits in there for a moment without readers, which never comes while threads read without a pause."""
         with self._index.alone():
             self.raw.abort()
+        self._index.wrote()  # pages of a large one, or of a commit that a full disk ended
+
+
+Look = tuple[int, int, int, int]
+
+
+def look(path: Path) -> Look:
+    """How a file looks from outside: which it is, how long, when it was written."""
+    stat = os.stat(path)
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 class Meta(msgspec.Struct, array_like=True, frozen=True):
@@ -237,31 +274,31 @@ class Index:
     """
 
     def __init__(self, path: Path, *, map_bytes: int = MAP_BYTES) -> None:
+        """Open or make the index in the folder `path`. IndexDamaged."""
+        self.path, self._data = path, path / "data.mdb"
+        self.listener: Callable[[IndexDamaged], None] | None = None  # hears of damage before it is raised; any thread
         try:
             path.mkdir(mode=0o700, exist_ok=True)
-        except FileExistsError as error:
-            raise IndexDamaged(str(error)) from error
-        self.path = path
-        try:
             self._env = lmdb.open(
                 str(path), map_size=map_bytes, max_dbs=MAX_TABLES, max_readers=MAX_READERS, subdir=True,
                 metasync=False, sync=False, readahead=False, meminit=False, max_spare_txns=64, lib_version=ENGINE,
             )  # fmt: skip
-        except lmdb.Error as error:
+        except (FileExistsError, lmdb.Error) as error:
             raise IndexDamaged(str(error)) from error
         self._env.reader_check()
-        try:
-            if self._fill_up():
-                self._check_rows()
-        except (IndexDamaged, lmdb.Error) as error:
-            self._env.close()
-            raise IndexDamaged(str(error)) from error
+        self._fill_up()
         self.tables: dict[str, Table[Any]] = {}
         self._gate = threading.Condition()
         self._readers = 0
         self._growing = False
         self._writes = 0
-        self.meta = self.table("meta", Meta, derived=True)
+        self._left = look(self._data)
+        self._spoilt = ""
+        try:
+            self.meta = self.table("meta", Meta, derived=True)
+        except IndexDamaged:
+            self._env.close()
+            raise
 
     def table(
         self, name: str, record: type[Row], *, version: int = 1, journaled: bool = True, derived: bool = False,
@@ -272,13 +309,51 @@ class Index:
         journaled   its rows become part of events, and replaying them gives it again
         derived     its rows are set by the `derive` of others; a table neither journaled nor derived is lost with the index
         """
-        table = Table(name, record, version, journaled and not derived, derived, derive)
+        table = Table(name, record, version, journaled and not derived, derived, derive, self.damaged)
         try:
             table.handle = self._env.open_db(name.encode())
         except lmdb.Error as error:
             raise IndexDamaged(str(error)) from error
         self.tables[name] = table
+        self.wrote()
         return table
+
+    # is it still ours?
+
+    def check_file(self) -> None:
+        """IndexDamaged when somebody took the file away, put another in its place, or wrote to it. Called by who writes, between
+        two transactions; costs 3 µs.
+
+        What was mapped stays right when only the name is gone; a file that was written to by others is not read any more.
+        """
+        if self._spoilt:
+            return
+        try:
+            now = look(self._data)
+        except FileNotFoundError:
+            raise self.damaged("its file is gone") from None
+        if now == self._left:
+            return
+        if now[:2] != self._left[:2]:
+            raise self.damaged("another file is in its place")
+        self._spoilt = "somebody else wrote to its file"
+        self._fill_up()
+        raise self.damaged(self._spoilt)
+
+    def wrote(self) -> None:
+        """Remember how the file looks after it was written here."""
+        with suppress(FileNotFoundError):  # the next look at it tells that, and that it is another
+            self._left = (*self._left[:2], *look(self._data)[2:])
+
+    def damaged(self, why: str) -> IndexDamaged:
+        damage = IndexDamaged(why)
+        if self.listener is not None:
+            self.listener(damage)
+        return damage
+
+    def forget_dead_readers(self) -> None:
+        """Readers that died in the middle keep pages from being used again. Now and then."""
+        self._env.reader_check()
 
     def read(self) -> Reading:
         """One consistent moment; ended by leaving the block. Never wait for anything slow inside."""
@@ -286,6 +361,8 @@ class Index:
 
     def begin_read(self) -> Any:
         with self._gate:
+            if self._spoilt:
+                raise IndexDamaged(self._spoilt)
             while self._growing:
                 self._gate.wait()
             self._readers += 1
@@ -303,6 +380,7 @@ class Index:
 
     def write(self) -> WriteTxn:
         """The write transaction; now and then a half-full map is doubled first, so that running out inside is rare."""
+        self.check_file()
         self._writes += 1
         if self._writes % LOOK_EVERY_WRITES == 1:
             size = self.size()
@@ -311,7 +389,10 @@ class Index:
         return WriteTxn(self)
 
     def begin_write(self) -> Any:
-        return self._env.begin(write=True, buffers=True)
+        try:
+            return self._env.begin(write=True, buffers=True)
+        except lmdb.Error as error:
+            raise self.damaged(str(error)) from error
 
     def grow(self) -> None:
         """Double the map, once no transaction is open here."""
@@ -359,34 +440,22 @@ class Index:
                         continue
                     yield table.name, bytes(key), bytes(value[CRC_BYTES:])
 
-    def _fill_up(self) -> bool:
-        """Make the file as long as it says it is; was it shorter?
+    def _fill_up(self) -> None:
+        """Make the file as long as it says it is.
 
-        LMDB leaves free pages at its end unwritten, so that says nothing yet. But if it was cut, reading the map beyond its end
-        would end the process (SIGBUS), and what was there reads as zeros now and fails.
+        LMDB leaves free pages at its end unwritten. But if it was cut, reading the map beyond its end would end the process
+        (SIGBUS); what was there reads as zeros now, and fails.
         """
-        data, size_bytes = self.path / "data.mdb", self.size().used_bytes
-        if data.stat().st_size >= size_bytes:
-            return False
-        os.truncate(data, size_bytes)
-        return True
-
-    def _check_rows(self) -> None:
-        """Read every row of every table."""
-        with self._env.begin() as raw:
-            names = [bytes(name) for name in raw.cursor().iternext(values=False)]
-        for name in names:
-            seed = zlib.crc32(name)
-            handle = self._env.open_db(name)
-            with self._env.begin(db=handle, buffers=True) as raw:
-                for key, value in raw.cursor():
-                    if zlib.crc32(value[CRC_BYTES:], zlib.crc32(key, seed)) != int.from_bytes(value[:CRC_BYTES], "big"):
-                        raise IndexDamaged(f"a row of {name.decode()} fails its checksum")
+        size_bytes = self.size().used_bytes
+        if self._data.stat().st_size < size_bytes:
+            os.truncate(self._data, size_bytes)
 
     def sync(self) -> None:
         """All that was committed survives a power cut afterwards."""
+        self.check_file()
         self._fill_up()
         self._env.sync(True)
+        self.wrote()
 
     def close(self) -> None:
         self._env.close()

@@ -24,9 +24,12 @@ class Seal(NamedTuple):
     modified_ns: int
 
 
-def seal_of(system: System, fd: int) -> Seal:
-    stat = system.fstat(fd)
+def seal_from(stat: os.stat_result) -> Seal:
     return Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+def seal_of(system: System, fd: int) -> Seal:
+    return seal_from(system.fstat(fd))
 
 
 def changed_ns(stat: os.stat_result) -> int:

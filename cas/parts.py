@@ -133,6 +133,9 @@ class Part(Incoming):
             yield buffer[:count]
             offset += count
 
+    def _unstage(self) -> None:
+        """The name stays until it was noted what became of the bytes."""
+
     def abandon(self) -> None:
         """Close the file; its bytes stay."""
         if self.fd is not None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from msgspec.structs import replace
-
-from cas.committer import Acts
-from cas.digest import EMPTY, Digest
-from cas.doubt import Verdict
+from cas.digest import Digest
 from cas.store import Store
-from cas.verify import Finding
+from cas.verify import Finding, Good, look, note_good
 
 NOTE_BLOBS, NOTE_BYTES = 200, 1 << 30  # so much is read again at most after an end in the middle
 
@@ -29,7 +25,7 @@ def read_back(
     crash     what was noted stays; asking again reads the rest, and that once more
     """
     extra, found = tuple(extra), list[Finding]()
-    good: dict[Digest, Verdict] = {}
+    good: Good = {}
     done = read = 0
 
     def took(size_bytes: int) -> None:
@@ -39,52 +35,16 @@ def read_back(
             progress(done, read)
 
     for digest in dict.fromkeys(digests):
-        if digest != EMPTY.digest:
-            finding = _look(store, digest, extra, good, took)
-            if finding is not None:
-                found.append(finding)
+        row = store.blob(digest)
+        if row is not None:
+            finding = look(store, digest, row, good, extra=extra, took=took)
+        else:
+            finding = Finding("missing", digest, "its file is gone")
+        if finding is not None:
+            found.append(finding)
         done += 1
         took(0)
         if len(good) >= NOTE_BLOBS or sum(verdict.sums.size_bytes for verdict in good.values()) >= NOTE_BYTES:
-            _note(store, good)
-    _note(store, good)
+            note_good(store, good)
+    note_good(store, good)
     return found
-
-
-def _look(
-    store: Store, digest: Digest, extra: tuple[str, ...], good: dict[Digest, Verdict], took: Callable[[int], None]
-) -> Finding | None:
-    row = store.blob(digest)
-    try:
-        verdict = store.doubt.examine(digest, took, extra)
-    except OSError as error:
-        return Finding("damaged", digest, f"it cannot be read: {error.strerror}")
-    if verdict is None or row is None:
-        return Finding("missing", digest, "its file is gone")
-    if verdict.good:
-        good[digest] = verdict
-        return None
-    why = f"its bytes are those of {verdict.sums.digest.hex}"
-    if verdict.seal != row.seal:
-        return Finding("edited", digest, why)
-    store.doubt.settle(digest, verdict)
-    return Finding("damaged", digest, why)
-
-
-def _note(store: Store, good: dict[Digest, Verdict]) -> None:
-    """Remember when these were read and found right, and their sums."""
-    found = dict(good)
-    good.clear()
-    if not found or store.state.reason:
-        return
-
-    def change(acts: Acts) -> None:
-        for digest, verdict in found.items():
-            row = store.blobs.get(acts.txn, digest.raw)
-            if row is not None and store.blobs_on_disk.seal(digest) == verdict.seal:
-                sums = {**row.sums, **verdict.sums.extra}
-                row = replace(row, seal=verdict.seal, verified_ns=acts.at_ns, sums=sums)
-                store.blobs.put(acts.txn, digest.raw, row)
-        acts.tell("verified", {"blobs": len(found)})
-
-    store.commit(change)

@@ -8,33 +8,32 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from cas.blobs import BlobRow, Blobs, OpenBlob
-from cas.committer import APPLIED, Acts, Committer, Position
+from cas.committer import Acts, Committer, Position
 from cas.contents import USED, Contents, Uncertain, knowing
 from cas.digest import EMPTY, Digest
 from cas.doubt import Doubt
 from cas.errors import BlobDamaged, BlobUnknown
 from cas.found import Found, find_on_disk, hash_open
-from cas.home import Home
+from cas.home import Ending, Home
 from cas.incoming import Incoming, Took
-from cas.index import MAP_BYTES, Index, IndexDamaged, Meta, ReadTxn, WriteTxn
-from cas.journal import Damage, Event, Journal
+from cas.index import MAP_BYTES, IndexDamaged, ReadTxn, WriteTxn
+from cas.journal import Damage, Journal
 from cas.link import Seal, probe
 from cas.parts import Parts
+from cas.replay import catch_up, open_index
 from cas.state import State
 from cas.system import System
 
 T = TypeVar("T")
 log = logging.getLogger("filmcan.cas")
-REPLAY_EVENTS = 5_000
 PAGE_ROWS = 1000
-SNAPSHOT = "snapshot"  # op of events that hold all rows there are; the first of them takes all others away
-SNAPSHOT_ROWS = 5_000
+MOST_DOUBTS = 8
 
 
 class Store:
@@ -76,32 +75,15 @@ class Store:
         self.ways = probe(self.system, self.home.incoming)
         self.blobs_on_disk = Blobs(self.system, self.home.blobs)
         self.parts = Parts(self.system, self.home.uploads, self.home.mark, self.state)
-        self.journal = Journal(self.system, self.home.journal)
-        self.index = self._open_index()
+        ending = self.home.last_ending()
+        self.journal = Journal(self.system, self.home.journal, doubted=ending is not Ending.CLEAN)
+        self.index = open_index(self.home, self.journal, ending, self._map_bytes)
+        self.index.listener = self._index_damaged
+        self.home.begin_session()
         self._define_tables()
         self._committer = Committer(self.system, self.home, self.index, self.journal, self.state)
         self.doubt = Doubt(self.system, self.home, self.contents, self.state, self.commit)
         self.replayed = 0
-
-    def _open_index(self) -> Index:
-        """The index, if it can be believed; else an empty one, which `catch_up` fills from the journal."""
-        if not self.home.index_survived() and self.layout.index.exists():
-            log.warning("the index is not as filmcan left it (the machine went down, or the disk lost it) and is made anew")
-            self._discard_index()
-        try:
-            index = Index(self.layout.index, map_bytes=self._map_bytes)
-        except IndexDamaged as error:
-            log.warning("the index cannot be opened (%s) and is made anew from the journal", error)
-            self._discard_index()
-            index = Index(self.layout.index, map_bytes=self._map_bytes)
-        self.home.begin_session()
-        return index
-
-    def _discard_index(self) -> None:
-        if self.layout.index.is_dir():
-            shutil.rmtree(self.layout.index)
-        else:
-            self.layout.index.unlink()
 
     def _define_tables(self) -> None:
         self.contents = Contents(self.system, self.index, self.blobs_on_disk, self.ways)
@@ -110,49 +92,8 @@ class Store:
 
     def catch_up(self) -> int:
         """Bring the index to the end of the journal: what a crash or a deleted index left out. How many events it took."""
-        with self.index.read() as txn:
-            applied = self.index.meta.get(txn, APPLIED)
-        position = applied.value if applied else 0
-        if position > self.journal.last_seq:
-            self._write_down(position)
-        latest: dict[tuple[str, bytes], bytes | None] = {}  # of a batch, the last word on each row, in the order they were said
-        for batch in batches(self.journal.after(position), REPLAY_EVENTS):
-            txn = self.index.write()
-            for event in batch:
-                if event.op == SNAPSHOT and event.facts["begins"]:
-                    latest.clear()
-                    txn.clear()
-                elif event.seq != position + 1:
-                    lost = (position + 1, event.seq - 1)
-                    log.warning("events %d to %d are missing in the journal; reindex finds what is on disk", *lost)
-                for table, key, packed in event.rows:
-                    latest.pop((table, key), None)
-                    latest[table, key] = packed
-                position = event.seq
-            for (table, key), packed in latest.items():
-                txn.apply(self.index.tables[table], key, packed)
-            latest.clear()
-            self.index.meta.put(txn, APPLIED, Meta(position))
-            txn.commit()
-            self.replayed += len(batch)
+        self.replayed += catch_up(self.index, self.journal, self.home, self.system)
         return self.replayed
-
-    def _write_down(self, position: int) -> None:
-        """The journal lost events that the index has: what they said is written down again, as a snapshot of all rows.
-
-        All of it is in the journal or nothing. Its first event takes away what older events set, so that replaying all gives
-        this index again.
-        """
-        log.warning(
-            "the journal ends at event %d, but the index knows %d; all that the index has is written to the journal now",
-            self.journal.last_seq, position,
-        )  # fmt: skip
-        pages, at_ns = batches(self.index.journaled_rows(), SNAPSHOT_ROWS), self.system.now_ns()
-        events = (
-            Event(position + 1 + number, at_ns, SNAPSHOT, {"begins": not number}, rows)
-            for number, rows in enumerate(itertools.chain([next(pages, [])], pages))
-        )
-        self.journal.begin_anew(events, self.home.incoming)
 
     def note_address(self, url: str) -> None:
         """Tell whoever finds the root locked where it can be reached."""
@@ -162,6 +103,21 @@ class Store:
     def damage(self) -> list[Damage]:
         """Stretches of the journal that could not be read."""
         return self.journal.damage
+
+    def look_after(self) -> None:
+        """Now and then, from any thread: is the index still the file that was written here? Degraded when it is not."""
+        self.commit(lambda acts: None)
+        self.index.forget_dead_readers()
+
+    def _index_damaged(self, damage: IndexDamaged) -> None:
+        """Reading may go on, where rows have their checksums; nothing more is built on it, and the next start makes it anew."""
+        if self._closed or self.state.reason:
+            return
+        self.state.degrade(damage.reason)
+        try:
+            self.home.doubt_session()
+        except OSError as error:
+            log.error("the next start will have to find that out by itself: %s", error)
 
     def _degraded(self, reason: str) -> None:
         """Whoever asks who holds the root is told. The failing disk itself may hinder that; the log has it in any case."""
@@ -208,12 +164,36 @@ class Store:
     # committing
 
     def commit(self, change: Callable[[Acts], T]) -> T:
-        """Run a change and make it last (cas/committer.py). When it meets a blob it must read first, that is done outside."""
-        while True:
+        """Run a change and make it last (cas/committer.py). When it meets a blob it must read first, that is done outside.
+
+        BlobDamaged for one that is touched again whenever it was read.
+        """
+        for _ in range(MOST_DOUBTS):
             try:
-                return self._committer.commit(change)
+                return self._committer.commit(partial(self._watched, change))
             except Uncertain as doubt:
-                self.doubt.settle(doubt.digest)
+                digest = doubt.digest
+                self.doubt.settle(digest)
+        raise BlobDamaged(digest.hex, "somebody changes it all the time")
+
+    def _watched(self, change: Callable[[Acts], T], acts: Acts) -> T:
+        """A change, with the files it acts on kept calm (cas/calm.py)."""
+        calm = self.contents.calm
+        try:
+            result = change(acts)
+            calm.settle(acts.txn)
+            return result
+        finally:
+            calm.give_up()
+
+    def without_name(self, digest: Digest, take_away: Callable[[], None]) -> None:
+        """Take a further name of a blob's file away that no entry stands for (a part of an upload), as an act of ours."""
+
+        def change(acts: Acts) -> None:
+            self.contents.losing_name(acts, digest)
+            take_away()
+
+        self.commit(change)
 
     def note(self, write: Callable[[WriteTxn], T]) -> T:
         """Set rows of tables that are not journaled (locks, positions), lastingly."""
@@ -311,6 +291,9 @@ class Store:
             self.index.close()
             if not self.state.reason:
                 self.home.end_session()
+        except IndexDamaged as damage:
+            log.error("%s", damage)
+            self.home.doubt_session()
         finally:
             self._give_up()
 
@@ -319,15 +302,3 @@ class Store:
         for part in ("index", "journal", "blobs_on_disk", "home"):
             if (opened := getattr(self, part, None)) is not None:
                 opened.close()
-
-
-def batches(items: Iterable[T], count: int) -> Iterator[list[T]]:
-    """itertools.batched, which Python 3.11 lacks."""
-    batch: list[T] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == count:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -1,21 +1,23 @@
-"""Are the stored bytes still the bytes? Quick: every blob looks as it was sealed. Full: every blob is read and hashed."""
+"""Are the stored bytes still the bytes? Quick: every blob looks as it was sealed, and nobody touched it. Full: every blob is read
+and hashed, its spares too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-
-from msgspec.structs import replace
 
 from cas.blobs import BlobRow
 from cas.committer import Acts
 from cas.digest import EMPTY, Digest
 from cas.doubt import Verdict
+from cas.incoming import Took
 from cas.index import ReadTxn
 from cas.link import Seal
-from cas.store import Store, batches
+from cas.replay import batches
+from cas.store import Store
 
 BATCH = 1000
+KINDS = ("damaged", "edited", "missing", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Verified:
 
 
 Progress = Callable[[int, int], None]  # blobs done, bytes read
+Good = dict[Digest, Verdict]  # blobs that were read and are right, to be noted together
 
 
 def verify(store: Store, *, full: bool, progress: Progress | None = None) -> Verified:
@@ -52,18 +55,19 @@ def verify(store: Store, *, full: bool, progress: Progress | None = None) -> Ver
     threads   beside uploads, deletes and collections; what came, went or was healed meanwhile is no finding
     """
     done = Verified()
-    good: list[tuple[Digest, Verdict]] = []
+    good: Good = {}
     doubts: list[_Doubt] = []
     for page in store.pages():
+        touched = {digest for digest, _ in page} if full else _touched(store, page)
         for digest, row in page:
-            doubt = None if digest == EMPTY.digest else _look(store, digest, row, full, good)
-            if doubt is not None:
-                doubts.append(doubt)
+            finding = look(store, digest, row, good) if digest in touched else None
+            if finding is not None:
+                doubts.append(_Doubt(finding, store.blobs_on_disk.seal(digest)))
             done.blobs += 1
             done.size_bytes += row.size_bytes
             if progress is not None:
                 progress(done.blobs, done.size_bytes)
-        _note_good(store, good)  # durability reference §4: a checkpoint every 1,000 files
+        note_good(store, good)  # durability reference §4: a checkpoint every 1,000 files
     done.findings = [finding for doubt in doubts if (finding := _confirm(store, doubt)) is not None]
     done.findings += [Finding("unknown", digest, "no row knows it") for digest in _unknown(store)]
     return done
@@ -77,25 +81,50 @@ class _Doubt:
     seal: Seal | None
 
 
-def _look(store: Store, digest: Digest, row: BlobRow, full: bool, good: list[tuple[Digest, Verdict]]) -> _Doubt | None:
-    """What is wrong with a blob; one that was read and is right is added to `good`."""
-    seal = store.blobs_on_disk.seal(digest)
-    if seal == row.seal and not full:
+def _touched(store: Store, page: list[tuple[Digest, BlobRow]]) -> set[Digest]:
+    """Which of these look other than they should, or were touched by somebody."""
+    with store.index.read() as txn:
+        return {digest for digest, row in page if not store.doubt.looks_sure(txn, digest, row)}
+
+
+def look(
+    store: Store, digest: Digest, row: BlobRow, good: Good, *, extra: Iterable[str] = (), took: Took | None = None
+) -> Finding | None:
+    """Read a blob and its spares, and say what is wrong; one that is right is added to `good`, for `note_good`.
+
+    What the disk damaged is set aside. What somebody edited is left to reindex, which knows the names.
+    """
+    if digest == EMPTY.digest:
         return None
     try:
-        verdict = None if seal is None else store.doubt.examine(digest)
+        verdict = store.doubt.examine(digest, took, extra)
     except OSError as error:
-        return _Doubt(Finding("damaged", digest, f"it cannot be read: {error.strerror}"), seal)
+        return Finding("damaged", digest, f"it cannot be read: {error.strerror}")
     if verdict is None:
-        return _Doubt(Finding("missing", digest, "its file is gone"), None)
+        store.doubt.note_missing(digest)
+        return Finding("missing", digest, "its file is gone")
     if verdict.good:
-        good.append((digest, verdict))
-        return None
+        good[digest] = verdict
+        return _look_at_spares(store, digest, row, took)
     why = f"its bytes are those of {verdict.sums.digest.hex}"
-    if verdict.seal != row.seal:
-        return _Doubt(Finding("edited", digest, why), verdict.seal)
+    if store.doubt.was_edited(digest, verdict):
+        return Finding("edited", digest, why)
     store.doubt.settle(digest, verdict)
-    return _Doubt(Finding("damaged", digest, why), store.blobs_on_disk.seal(digest))
+    return Finding("damaged", digest, why)
+
+
+def _look_at_spares(store: Store, digest: Digest, row: BlobRow, took: Took | None) -> Finding | None:
+    """Spares that are not whole are set aside and made anew from the blob, which is."""
+    found = None
+    for spare in range(1, row.spares + 1):
+        try:
+            verdict = store.doubt.examine(digest, took, spare=spare)
+        except OSError as error:
+            found = Finding("damaged", digest, f"its copy {spare} cannot be read: {error.strerror}")
+            continue
+        if not store.doubt.settle_spare(digest, spare, verdict):
+            found = Finding("damaged", digest, f"its copy {spare} {'held other bytes' if verdict else 'was gone'}")
+    return found
 
 
 def _confirm(store: Store, doubt: _Doubt) -> Finding | None:
@@ -106,8 +135,7 @@ def _confirm(store: Store, doubt: _Doubt) -> Finding | None:
         return None
     if store.blobs_on_disk.seal(digest) == doubt.seal:
         return doubt.finding
-    again = _look(store, digest, row, False, [])
-    return None if again is None else again.finding
+    return None if store.doubt.is_sure(digest) else look(store, digest, row, {})
 
 
 def _unknown(store: Store) -> list[Digest]:
@@ -125,17 +153,15 @@ def _unknown(store: Store) -> list[Digest]:
     return store.commit(lambda acts: without_row(acts.txn, found))
 
 
-def _note_good(store: Store, good: list[tuple[Digest, Verdict]]) -> None:
-    """Remember when these were last read and found right."""
-    found, good[:] = list(good), []
+def note_good(store: Store, good: Good) -> None:
+    """Remember when these were last read and found right, and their sums; `good` is empty then."""
+    found = dict(good)
+    good.clear()
     if not found or store.state.reason:
         return
 
     def change(acts: Acts) -> None:
-        for digest, verdict in found:
-            row = store.blobs.get(acts.txn, digest.raw)
-            if row is not None and store.blobs_on_disk.seal(digest) == verdict.seal:
-                store.blobs.put(acts.txn, digest.raw, replace(row, seal=verdict.seal, verified_ns=acts.at_ns))
-        acts.tell("verified", {"blobs": len(found)})
+        noted = sum(store.doubt.note_good(acts, digest, verdict) for digest, verdict in found.items())
+        acts.tell("verified", {"blobs": noted})
 
     store.commit(change)

@@ -91,6 +91,16 @@ def darkroom_of(settings: Settings) -> Darkroom:
     return Darkroom(width=settings.thumb_max_w, at_s=settings.thumb_seek_s, timeout_s=settings.thumb_timeout_s)
 
 
+@contextmanager
+def open_all(settings: Settings, system: System | None = None) -> Iterator[Libraries]:
+    """As `open_libraries`, for a command: nothing runs beside it but what follows the journals."""
+    libraries = Libraries(open_sources(settings), lambda root, source: opened(settings, root, source, system))
+    try:
+        yield libraries
+    finally:
+        libraries.close()
+
+
 def open_sources(settings: Settings, system: System | None = None) -> Sources:
     """The registry of sources of the root."""
     return Sources(settings.root, settings.source_parents, system)
@@ -123,6 +133,7 @@ def rooms() -> Sequence[Room]:
         needed,
         pages,
         projects,
+        receipt,
         registry,
         reindex,
         resolve,
@@ -137,7 +148,7 @@ def rooms() -> Sequence[Room]:
     return (
         health.routes, projects.routes, upload.routes, batches.routes, media.routes, thumbnails.routes, reindex.routes,
         sources.routes, works.routes,
-        registry.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
+        registry.routes, receipt.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
     )  # fmt: skip
 
 
@@ -155,6 +166,7 @@ def desk_of(libraries: Libraries, settings: Settings) -> Desk:
         quiet_s=settings.quiet_s,
         works=libraries.works,
         darkroom=libraries.darkroom,
+        safe_copies=settings.safe_copies,
     )
 
 
@@ -204,7 +216,7 @@ def background(library: Library, settings: Settings) -> Iterator[None]:
 @contextmanager
 def sweeping(library: Library) -> Iterator[None]:
     """Uploads in several goes expire, and are placed when they were complete but nobody was left to do it."""
-    from views.resumable import Sweeper
+    from views.sweeper import Sweeper
 
     sweeper = Sweeper(library.resumable).start()
     try:

@@ -30,6 +30,8 @@ COMMANDS = {
     "project": "List, create, rename, note, delete projects",
     "source": "List, add, remove, enable, disable further roots",
     "agent": "Work for a server on a workstation",
+    "receipt": "Tell whether a card or phone may be wiped",
+    "mhl": "Write the ASC MHL manifest of a project",
     "reindex": "Take in what other programs put into project folders",
     "verify": "Check that every stored clip is still whole",
     "collect": "Give back the space of clips that no name needs",

@@ -273,6 +273,11 @@ class Settings:
         "Seconds after which making a preview is given up. Second and third tries, minutes later, have more time.",
         also=("MEDIA_SYNC_THUMB_TIMEOUT_S",),
     )
+    safe_copies: int = setting(
+        Kind("whole number", _whole(1, 99)),
+        1,
+        "On how many disks a file must be before a receipt calls it safe. All projects on one disk are one copy.",
+    )
     source_parents: tuple[Path, ...] = setting(
         Kind("list of paths", _whole_paths),
         (),

@@ -88,6 +88,22 @@ class Desk:
             yield library
 
     @contextmanager
+    def libraries(self, *, alone: bool = False) -> Iterator[tuple[Mapping[str, Library], str]]:
+        """Every source that can be opened, and the name of the one that is worked in; that one `alone` where others do not count.
+        LockHeld for the primary one, and for the one that is worked in."""
+        from tools.assemble import open_all
+        from views.sources import PRIMARY
+
+        source = self._source or PRIMARY
+        if alone:
+            with self.library() as library:
+                yield {source: library}, source
+            return
+        with open_all(dataclasses.replace(load(self._flags, self.config_file), max_upload_mb=0)) as libraries:
+            libraries.get_open(source)
+            yield libraries, source
+
+    @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
         """Progress of a long command, drawn when a person watches the terminal."""
         from tools.progress import drawn, silent

@@ -10,6 +10,7 @@ files.jsonl  {"ts", "op", "relative_path", "sha256", "blake3", "size", "source",
 
 events.jsonl  {"timestamp", "event", "payload", "seq"}
     event     those of contract §2.13, and media_indexed, media_edited, media_relocated, media_copied, media_missing,
+              media_damaged (its bytes are lost: "kind" says how), media_healed (they are back: "from" says whence),
               project_renamed
 
 A change that takes a folder away from where it was (relocated, moved_out, deleted, missing) gives first a line whose
@@ -112,6 +113,7 @@ class Teller:
             "put": self._put, "adopt": self._adopted, "edited": self._edited, "move": self._moved, "copy": self._copied,
             "tags": self._tagged, "delete": self._deleted, "missing": self._missing, "duplicate": self._duplicate,
             "sync-album": self._synced,
+            "damaged": self._damaged, "healed": self._healed,
         }  # fmt: skip
 
     # names at the top
@@ -254,6 +256,26 @@ class Teller:
             if place.id:
                 yield self._line(event, place, "indexed", item)
                 yield self._event(event, place, "media_edited", self._entry(event, place, item, "reindex"))
+        if restored := event.facts.get("restored"):
+            yield from self._in_each(txn, event, "media_healed", restored, **{"from": "an edit elsewhere"})
+
+    def _damaged(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
+        """The bytes of a content are lost, and with them all its names."""
+        facts = event.facts
+        yield from self._in_each(txn, event, "media_damaged", facts.get("paths", []), kind=facts.get("kind", "damaged"))
+
+    def _healed(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
+        yield from self._in_each(txn, event, "media_healed", event.facts["paths"], **{"from": event.facts["from"]})
+
+    def _in_each(self, txn: ReadTxn, event: Event, name: str, paths: list[str], **more: str) -> Iterator[Note]:
+        """One line in each project that shows a content, with its paths there."""
+        item = self._item(txn, event.facts["replaced" if event.op == "edited" else "digest"], None)
+        by_project: dict[Place, list[str]] = {}
+        for place in map(self._place, paths):
+            by_project.setdefault(place._replace(inner=""), []).append(place.inner)
+        for place, inner in by_project.items():
+            if place.id:
+                yield self._event(event, place, name, {"paths": inner, "sha256": item.sha256, "blake3": item.blake3, **more})
 
     def _deleted(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
         if event.facts.get("via") == "preview":

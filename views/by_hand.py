@@ -65,9 +65,10 @@ class ByHand:
         if not in_place:
             entry = replace(entry, own=self._edit.show(acts, spot, digest))
         elif copied is not None:
-            entry = replace(entry, own=found.seal)
+            entry = replace(entry, own=self._store.contents.stays(acts, found))
         elif found.seal != row.seal:
-            entry = replace(entry, own=self._folder.swap(acts, spot.folders, spot.stored_name, digest, found.seal))
+            own = self._folder.swap(acts, spot.folders, spot.stored_name, digest, found.seal)
+            entry = replace(entry, own=self._store.contents.stays(acts, found) if own == found.seal else own)
         return self._adopted(acts, spot, entry, row, known, copied is not None)
 
     def adopt_link(self, acts: Acts, path: str, digest: Digest, seal: Seal) -> Placed:
@@ -81,6 +82,7 @@ class ByHand:
             raise FileBusy(path)
         if spot.entry is not None and self._is_settled(acts, spot, spot.entry):
             return Placed(spot.entry, False, known=True, path=spot.path)  # a request got here first
+        self._folder.moved_by_hand(acts, spot.folders, spot.stored_name)
         self._store.contents.wanted(acts, digest)
         entry = self._edit.entry_for(acts, spot, digest, row.size_bytes, "")
         entry = replace(entry, modified_ns=seal.modified_ns, arrived_ns=acts.at_ns, via="reindex")
@@ -93,7 +95,9 @@ class ByHand:
 
     def _is_settled(self, acts: Acts, spot: Spot, entry: Entry) -> bool:
         """Is the row of this file right, and are its bytes in the store?"""
-        return self._folder.is_ours(acts, spot.folders, entry.name, entry) and (entry.own is not None or not self._is_lost(entry))
+        if not self._folder.is_ours(acts, spot.folders, entry.name, entry):
+            return False
+        return self._folder.is_calm(acts, spot.folders, entry.name) if entry.own is not None else not self._is_lost(entry)
 
     def _adopted(self, acts: Acts, spot: Spot, entry: Entry, row: BlobRow, known: bool, copied: bool) -> Placed:
         """Set the row of a file that was found, and tell. Content that it replaced and that is nowhere any more is forgotten."""
@@ -160,6 +164,8 @@ class ByHand:
             raise FileBusy(path)
         if not self._folder.exists_at(acts, dst.folders, dst.name, entry.is_folder):
             raise FileBusy(path)
+        if not entry.is_folder:
+            self._folder.moved_by_hand(acts, dst.folders, dst.name)
         moved = replace(entry, name=dst.name, kind=self._kind_there(entry, dst))
         if entry.kind is Kind.PROJECT and moved.kind is not Kind.PROJECT:
             self._transfer.retire(acts, (*dst.folders, dst.name))
@@ -216,35 +222,61 @@ class ByHand:
         if digest == EMPTY.digest or any(True for _ in self._tree.uses_of(acts.txn, digest)):
             return
         if self._store.blobs_on_disk.stat(digest) is None:
-            self._store.blobs.delete(acts.txn, digest.raw)
+            self._store.contents.forget(acts, digest)
 
-    def accept_edit(self, acts: Acts, old: Digest, verdict: Verdict) -> list[str]:
-        """A blob was edited in place through one of its names: the bytes get the digest they have now, and so do all its names.
+    def accept_edit(self, acts: Acts, old: Digest, verdict: Verdict, whole: Incoming | None = None, at: str = "") -> list[str]:
+        """A blob was edited in place through one of its names: the bytes get the digest they have now, and so do its names.
 
-        They all show the edited bytes, since they are one file; saying so is all that is honest. The paths; the old content is
-        lost unless a spare or another upload brings it back.
+        They all show the edited bytes, since they are one file; saying so is honest. With `whole` the old content is here again:
+        then names in other projects show that, as nobody wanted theirs edited. Without, it is lost until somebody sends it.
+
+        whole    the old bytes, from somewhere else
+        at       the path through which the edit was made; "" when that is not known, and all names keep the edited bytes
+        returns  the paths that show the edited bytes
         """
         row = self._store.doubt.rename_edited(acts, old, verdict)
-        paths = []
+        if whole is not None:
+            self._store.contents.publish(acts, whole)
+        else:
+            self._store.doubt.note_lost(acts, old, "edited")
+        paths, restored = [], []
         for key in list(self._tree.uses_of(acts.txn, old)):
-            entry = self._tree.entries.get(acts.txn, key)
+            entry, path = self._tree.entries.get(acts.txn, key), self._tree.path_of(acts.txn, key)
             if entry is None or entry.own is not None:
                 continue
-            path = self._tree.path_of(acts.txn, key)
-            fresh = {"raw_digest": verdict.sums.digest.raw, "size_bytes": verdict.sums.size_bytes, "arrived_ns": acts.at_ns}
-            changed = replace(entry, **fresh, modified_ns=verdict.seal.modified_ns, via="reindex")
-            if path is not None:
-                paths.append(path)
-            if row.seal != verdict.seal:
-                own = verdict.seal if path is None else self._swap(acts, path, verdict)
-                changed = replace(changed, own=own)
-            self._tree.entries.put(acts.txn, key, changed)
-        self._tags.keep(acts, verdict.sums.digest, self._tags.of(acts.txn, old))
+            if whole is not None and at and path is not None and _project(path) != _project(at):
+                restored += self._show_old(acts, key, entry, path, old, verdict)
+                continue
+            self._tree.entries.put(acts.txn, key, self._as_edited(acts, entry, path, row, verdict))
+            paths += [path] if path is not None else []
         acts.tell("edited", {"paths": paths, "digest": verdict.sums.digest.hex, "size": verdict.sums.size_bytes,
-                             "sha256": verdict.sums.sha256.hex(), "replaced": old.hex})  # fmt: skip
+                             "sha256": verdict.sums.sha256.hex(), "replaced": old.hex, "restored": restored,
+                             "original": "lost" if whole is None else "restored"})  # fmt: skip
         return paths
 
+    def _show_old(self, acts: Acts, key: bytes, entry: Entry, path: str, old: Digest, verdict: Verdict) -> list[str]:
+        """A name shows the old content again. Its path, unless it shows something else by now: the next look tells."""
+        *folders, name = path.split("/")
+        if not self._folder.looks(acts, tuple(folders), name, verdict.seal):
+            return []
+        own = self._folder.swap(acts, tuple(folders), name, old, verdict.seal)
+        if own == verdict.seal:
+            return []
+        self._tree.entries.put(acts.txn, key, replace(entry, own=own))
+        return [path]
+
+    def _as_edited(self, acts: Acts, entry: Entry, path: str | None, row: BlobRow, verdict: Verdict) -> Entry:
+        """The row of a name whose file was edited."""
+        fresh = {"raw_digest": verdict.sums.digest.raw, "size_bytes": verdict.sums.size_bytes, "arrived_ns": acts.at_ns}
+        changed = replace(entry, **fresh, modified_ns=verdict.seal.modified_ns, via="reindex")
+        if row.seal != verdict.seal:  # the edited bytes were known: the name becomes a link of them
+            changed = replace(changed, own=verdict.seal if path is None else self._swap(acts, path, verdict))
+        return changed
+
     def _swap(self, acts: Acts, path: str, verdict: Verdict) -> Seal | None:
-        """The edited bytes were known: the name becomes a link of them."""
         *folders, name = path.split("/")
         return self._folder.swap(acts, tuple(folders), name, verdict.sums.digest, verdict.seal)
+
+
+def _project(path: str) -> str:
+    return path.partition("/")[0]

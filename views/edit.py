@@ -120,15 +120,21 @@ class Editor:
             return spot.entry.own
         return self._folder.replace(acts, spot.folders, spot.entry.name, digest, spot.entry)
 
-    def mend(self, acts: Acts, digest: Digest, damaged: Seal) -> None:
-        """Bytes that were lost came again: names that still show the old file, as it was sealed, show the whole one."""
+    def mend(self, acts: Acts, digest: Digest, damaged: Seal) -> list[str]:
+        """Bytes that were lost came again: names that still show the old file, as it was sealed, show the whole one.
+
+        Returns their paths.
+        """
+        paths = []
         for key in list(self._tree.uses_of(acts.txn, digest)):
             entry, path = self._tree.entries.get(acts.txn, key), self._tree.path_of(acts.txn, key)
-            if entry is not None and path is not None and not entry.hidden and entry.own is None:
+            if entry is not None and path is not None and not entry.hidden and entry.own in (None, damaged):
                 *folders, name = path.split("/")
                 if self._folder.looks(acts, tuple(folders), name, damaged):
                     own = self._folder.replace(acts, tuple(folders), name, digest, entry)
                     self._tree.entries.put(acts.txn, key, replace(entry, own=own))
+                    paths.append(path)
+        return paths
 
     @staticmethod
     def facts(spot: Spot, entry: Entry, **more: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ NameProblem
 ├── NotAFolder        a file stands where a folder is needed
 ├── IsAFolder         a folder stands where a file is needed
 ├── IntoItself        a folder moved or copied into itself
+├── HistoryUnfit      what stands in a project's ascmhl folder cannot be added to, and why
 └── Clash             differs from a name that is there only by upper and lower case
 
 Paused                the brake holds a device that deletes or replaces very much
@@ -86,6 +87,10 @@ class IsAFolder(NameProblem):
 
 class IntoItself(NameProblem):
     sentence = "{path} cannot be put into itself"
+
+
+class HistoryUnfit(NameProblem):
+    sentence = "the history in {path} cannot be added to: {why}"
 
 
 class Clash(NameProblem):

@@ -15,7 +15,7 @@ import time
 from cas.committer import Acts
 from cas.digest import EMPTY, Digest
 from cas.layout import HOME
-from cas.link import Seal
+from cas.link import Seal, seal_from
 from cas.store import Store
 from views.entry import Entry
 
@@ -70,6 +70,7 @@ class Folder:
         fd = self._folder(acts, folders)
         if not self.is_ours(acts, folders, name, old):
             self.set_aside(acts, folders, name)
+        self._store.contents.losing_name(acts, old.digest, old.own)
         staged = self._system.token()
         seal = self._store.contents.link(acts, digest, self._store.home.incoming, staged)
         try:
@@ -80,7 +81,7 @@ class Folder:
             seal = self._replace_here(acts, fd, name, digest)
         finally:  # rename(2) does nothing when both names are one inode; then the staged name is still there
             self._system.unlink(self._store.home.incoming, staged)
-        return seal
+        return seal and self._store.contents.own_seal(acts, fd, name)
 
     def _replace_here(self, acts: Acts, fd: int, name: str, digest: Digest) -> Seal | None:
         """As replace, for a folder on another mount than the store's: staged beside the name, as a dot file."""
@@ -107,11 +108,14 @@ class Folder:
             self._system.unlink(fd, name)  # rename(2) does nothing when both names are links of one inode
         if modes.S_ISDIR(stat.st_mode):
             acts.forget_folders()
+        else:
+            self._store.contents.calm.follow(acts.txn, stat, self._system.stat(to_fd, to_name))
 
     def drop(self, acts: Acts, folders: Folders, name: str, entry: Entry) -> None:
         """Take the name of a file off the disk; its bytes are in the store. A stranger under that name is set aside."""
         try:
             if self.is_ours(acts, folders, name, entry):
+                self._store.contents.losing_name(acts, entry.digest, entry.own)
                 self._system.unlink(acts.folder(folders), name)
             else:
                 self.set_aside(acts, folders, name)
@@ -123,9 +127,12 @@ class Folder:
         trash = (HOME, "trash", day)
         self.ensure(acts, trash)
         try:
+            before = self._system.stat(acts.folder(folders), name)
             self._system.rename(acts.folder(folders), name, acts.folder(trash), trash_name)
         except (FileNotFoundError, NotADirectoryError):
             return False
+        if modes.S_ISREG(before.st_mode):
+            self._store.contents.calm.follow(acts.txn, before, self._system.stat(acts.folder(trash), trash_name))
         acts.forget_folders()
         return True
 
@@ -144,7 +151,18 @@ class Folder:
             return False
         row = self._store.blobs.get(acts.txn, entry.raw_digest)
         believed = entry.own or (row and row.seal)
-        return stat is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == believed
+        return stat is not None and seal_from(stat) == believed
+
+    def is_calm(self, acts: Acts, folders: Folders, name: str) -> bool:
+        """Has nobody but us touched this file, as far as is known? False when there is none."""
+        stat = self._stat(acts.folder(folders, touch=False), name)
+        return stat is not None and self._store.contents.calm.is_calm(acts.txn, stat) is not False
+
+    def moved_by_hand(self, acts: Acts, folders: Folders, name: str) -> None:
+        """Somebody gave a file this name: its change time moved, and says nothing any more (cas/calm.py)."""
+        stat = self._stat(acts.folder(folders, touch=False), name)
+        if stat is not None:
+            self._store.contents.calm.forget(acts.txn, stat)
 
     def swap(self, acts: Acts, folders: Folders, name: str, digest: Digest, seal: Seal) -> Seal | None:
         """Put a link of the blob in the place of a file with the same bytes, if the file is still as it was looked at."""
@@ -155,7 +173,7 @@ class Folder:
         try:
             if self.still(fd, name, seal):
                 self._system.rename(self._store.home.incoming, staged, fd, name)
-                return own
+                return own and self._store.contents.own_seal(acts, fd, name)
         finally:
             self._system.unlink(self._store.home.incoming, staged)
         return seal
@@ -163,7 +181,7 @@ class Folder:
     def still(self, fd: int, name: str, seal: Seal) -> bool:
         """Does the file look as it did when `seal` was taken?"""
         stat = self._stat(fd, name)
-        return stat is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == seal
+        return stat is not None and seal_from(stat) == seal
 
     def looks(self, acts: Acts, folders: Folders, name: str, seal: Seal) -> bool:
         """As `still`, by names."""

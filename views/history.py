@@ -23,12 +23,14 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from cas.committer import APPLIED, Position
+from cas.committer import Position
 from cas.digest import Digest
 from cas.errors import Degraded, NoSpace
 from cas.index import ReadTxn, WriteTxn
 from cas.journal import Event
-from cas.store import SNAPSHOT, Store, batches
+from cas.replay import APPLIED, batches
+from cas.segment import SNAPSHOT
+from cas.store import Store
 from views.entry import Entry, Kind
 from views.tree import LAST, NOWHERE, TOP, NumberRow, Tree, UseRow, newest, number_of, pack_id
 

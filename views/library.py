@@ -26,6 +26,7 @@ from views.derived.facts import Facts
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NotAFolder
+from views.heal import Healer
 from views.history import History
 from views.jobs import Queue
 from views.past import Past, is_past, is_trash
@@ -121,6 +122,9 @@ class Library:
         self.arrivals = Arrivals(self.store, self.tree, self.edit, self.transfer)
         self.resumable = Resumable(self, options.max_upload_bytes or None)
         self.by_hand = ByHand(self.store, self.tree, self.edit, self.transfer, self.tags)
+        self.healer = Healer(self.store, self.tree, self.edit)
+        self.store.doubt.names, self.store.doubt.mend = self.tree.paths_of, self.edit.mend
+        self.store.doubt.accept = self.by_hand.accept_edit
 
     def close(self) -> None:
         """After the last request. Gives the root back."""
@@ -198,9 +202,9 @@ class Library:
         return Space(self.store.available_bytes(), self.store.used_bytes())
 
     def generated(self, path: str) -> Generated | None:
-        """`P…/index.json` or `P…/_manifest/…`, open; None for any other path. They are read by name, not listed."""
+        """`P…/index.json`, `P…/_manifest/…`, `P…/ascmhl/…`, open; None for any other path. They are read by name, not listed."""
         names = path.split("/")
-        if len(names) < 2 or not naming.is_generated(names[1]) or (names[1] == "_manifest") != (len(names) == 3):
+        if len(names) < 2 or not naming.is_generated(names[1]) or (names[1] != "index.json") != (len(names) == 3):
             return None
         return self.untracked(path)
 
@@ -419,8 +423,7 @@ class Library:
     def paths_of(self, digest: Digest) -> list[str]:
         """Every path that shows a content, in stored spelling; what lies in the trash is left out."""
         with self.store.index.read() as txn:
-            paths = (self.tree.path_of(txn, key) for key in self.tree.uses_of(txn, digest))
-            return sorted(path for path in paths if path is not None)
+            return self.tree.paths_of(txn, digest)
 
     def names_of(self, digest: Digest) -> list[tuple[str, Entry]]:
         """Every name that shows a content, with its path, the one that came first at the beginning; without trash and junk."""

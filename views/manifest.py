@@ -21,9 +21,9 @@ from typing import Any
 import msgspec
 
 from cas.blobs import BlobRow
-from cas.committer import APPLIED
 from cas.index import ReadTxn, Table
 from cas.journal import Event
+from cas.replay import APPLIED
 from cas.store import Store
 from views import batch_files
 from views.audit import EVENTS, FILES, INDEX, Note, Teller, index_entry, timestamp

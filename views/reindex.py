@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from cas.digest import Digest, Sums
+from cas.doubt import Verdict
 from cas.found import FileBusy
 from views import media, naming
 from views.edit import Placed
@@ -230,7 +231,9 @@ class _Worker:
             row = self._store.blobs.get(txn, entry.raw_digest) if entry is not None and entry.digest else None
         if entry is None or row is None or (entry.own or row.seal) != step.seal:
             return False
-        return entry.own is not None or self._store.blobs_on_disk.stat(Digest(entry.raw_digest)) is not None
+        if entry.own is not None:
+            return step.calm
+        return self._store.blobs_on_disk.stat(Digest(entry.raw_digest)) is not None
 
     def _take_in(self, step: NewFile) -> Placed:
         digest = step.digest
@@ -288,18 +291,26 @@ class _Worker:
         old = entry.digest if entry is not None else None
         if old is None or old != step.entry.digest:
             return  # another of its names came first, or a request
-        row, seal = self._store.blob(old), self._store.blobs_on_disk.seal(old)
-        if row is not None and row.seal == seal:
+        if self._store.doubt.is_sure(old):
             return
         if self._store.doubt.is_being_written(old):
             raise FileBusy(step.path)
         verdict = self._store.doubt.examine(old, self._took(step.path))
         if verdict is None:
             self._adopt_set_aside(step.path, old)
-        elif verdict.good:
-            self._store.commit(lambda acts: self._store.doubt.seal_again(acts, old, verdict))
+        elif verdict.good or not self._store.doubt.was_edited(old, verdict):
+            self._store.doubt.settle(old, verdict)
         else:
-            self.report.edited += self._store.commit(lambda acts: self._by_hand.accept_edit(acts, old, verdict))
+            self.report.edited += self._accept_edit(step, old, verdict)
+
+    def _accept_edit(self, step: Edited, old: Digest, verdict: Verdict) -> list[str]:
+        """The edited bytes are kept as what they are, and the old ones brought back from wherever they are whole."""
+        found = self._library.healer.copy_of(old)
+        if found is None:
+            return self._store.commit(lambda acts: self._by_hand.accept_edit(acts, old, verdict))
+        at = step.path if step.told else ""
+        with found[0] as whole:
+            return self._store.commit(lambda acts: self._by_hand.accept_edit(acts, old, verdict, whole, at))
 
     def _adopt_set_aside(self, path: str, old: Digest) -> None:
         """Somebody read the blob before we could look: it lies in quarantine, and still under all its names."""

@@ -117,6 +117,8 @@ class Restorer:
         if not entry.is_folder and not self._folder.is_ours(acts, folders, item.entry.name, entry):
             return False
         over = there is not None and self._folder.is_ours(acts, dst.folders, there.name, there)
+        if there is not None:
+            self._store.contents.losing_name(acts, there.digest, there.own)
         try:
             self._folder.rename(acts, folders, item.entry.name, dst.folders, moved.name, over=over)
         except (FileNotFoundError, NotADirectoryError):

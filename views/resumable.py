@@ -12,17 +12,16 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
 
-from cas.digest import Buffer, Hasher
+from cas.digest import Buffer, Digest, Hasher
 from cas.errors import CasError, ChecksumWrong, TooLarge
 from cas.parts import Part
 from views.arrivals import check_name
 from views.errors import (
-    ChunkWrong,
     NameProblem,
     OffsetWrong,
     UploadBusy,
@@ -32,75 +31,15 @@ from views.errors import (
     UploadUnlike,
     UploadWhole,
 )  # fmt: skip
+from views.upload import Blocks, Stream, Upload, check_sum, pieces
 
 if TYPE_CHECKING:
     from views.library import Library
 
 log = logging.getLogger("filmcan.uploads")
-EXPIRY_S = 7 * 24 * 3600.0  # after the last byte, or after it was placed
-SWEEP_S = 3600.0
+REST_S = 3600.0  # what was not asked for as long is known from disk only
 NOTE_BYTES = 16 << 20  # synced and noted so often: at most this much is sent again after a kill
-PIECE_BYTES = 1 << 20
-CHUNK_SUMS = ("sha1", "sha256", "md5")
 ID = re.compile(r"[0-9a-f]{32}")
-
-
-class Stream(Protocol):
-    """A body: `readinto` gives 0 at its end, and raises when it breaks off."""
-
-    def readinto(self, buffer: memoryview, /) -> int: ...
-
-
-class Upload(msgspec.Struct, frozen=True):
-    """What is known of an upload, at one moment. The first fields were said at its beginning.
-
-    project    name of the project it goes to; "" for a piece of a larger upload
-    name       what the file will be called
-    kind       media type as the client says, or ""
-    metadata   the words of the client, to be given back
-    most       the size it may grow to, None for any; stays as it was at the beginning
-    partial    a piece, to be put together with others
-    parts      ids of the pieces it was made from
-    sha256     what all of it must hash to, hex, or ""
-    ends       it is complete when its length is reached (tus); else somebody has to say so (IETF draft)
-    length     bytes of all of it, None while nobody knows
-    offset     bytes that are here, safely
-    summed     bytes from the beginning that came with sums of their own, all right
-    whole      complete: takes no more bytes
-    result     what became of it, once it was placed
-    """
-
-    id: str
-    project: str = ""
-    name: str = ""
-    kind: str = ""
-    metadata: dict[str, str] = {}
-    most: int | None = None
-    partial: bool = False
-    parts: list[str] = []
-    sha256: str = ""
-    ends: bool = False
-    born_ns: int = 0
-    length: int | None = None
-    offset: int = 0
-    summed: int = 0
-    whole: bool = False
-    result: dict[str, Any] | None = None
-    at_ns: int = 0
-
-    @property
-    def complete(self) -> bool:
-        return self.whole or (self.ends and self.offset == self.length)
-
-    @property
-    def told(self) -> set[str]:
-        """What becomes `BlobRow.told`, once the bytes were found to be as the client said."""
-        parts = {"parts"} if 0 < self.summed == self.length else set()
-        return parts | ({"sha256"} if self.sha256 else set())
-
-    @property
-    def expires_ns(self) -> int:
-        return (self.at_ns or self.born_ns) + int(EXPIRY_S * 10**9)
 
 
 class _Turn:
@@ -197,7 +136,7 @@ class Resumable:
         """The bytes of a complete piece."""
         live = self._get(id)
         with live.gate, self._open_part(live) as part:
-            yield _Blocks(part)
+            yield Blocks(part)
 
     # looking
 
@@ -212,6 +151,19 @@ class Resumable:
             if live.upload.complete and not live.upload.partial and live.upload.result is None:
                 self._complete(live)
             return live.upload
+
+    def unfinished(self, project: str) -> list[str]:
+        """Uploads to a project that are not complete, in words for people. Disturbs nobody."""
+        found = []
+        for id in self._parts.names():
+            try:
+                upload = self.peek(id) if ID.fullmatch(id) else None
+            except UploadUnknown:
+                continue
+            if upload is not None and upload.project == project and upload.result is None:
+                known = f" of {upload.length:,}" if upload.length is not None else ""
+                found.append(f"the upload of {upload.name} is not complete ({upload.offset:,}{known} bytes)")
+        return found
 
     def now_ns(self) -> int:
         return self._store.system.now_ns()
@@ -276,12 +228,12 @@ class Resumable:
         turn = self._begin_turn(live, offset, announced, length, last, next(iter(sums or ()), ""))
         hasher = Hasher([turn.sum_kind] if turn.sum_kind in ("sha1", "md5") else ())
         try:
-            for piece in _pieces(stream):
+            for piece in pieces(stream):
                 if sums:
                     hasher.update(piece)
                 self._keep(live, turn, piece)
             if sums:
-                _check_sum(id, hasher, sums)
+                check_sum(id, hasher, sums)
         except BaseException:
             self._break_off(live, turn)
             raise
@@ -399,7 +351,7 @@ class Resumable:
             part.seal()
             result = self._place(live.upload, part)
         self._parts.note(upload.id, {"result": result, "at_ns": self._store.system.now_ns()})
-        self._parts.drop_bytes(upload.id)
+        self._store.without_name(Digest.from_hex(result["blake3"]), lambda: self._parts.drop_bytes(upload.id))
         live.upload, live.part = replace(live.upload, result=result), None
 
     def _place(self, upload: Upload, part: Part) -> dict[str, Any]:
@@ -457,20 +409,32 @@ class Resumable:
                     self._parts.remove(id)
 
     def sweep(self) -> int:
-        """Take away what expired and what was half begun, place what was complete when the last process ended, forget what rests.
-        How many were taken away. At each start, then hourly (`Sweeper`)."""
-        gone = 0
-        for id in self._parts.names():
-            try:
-                upload = self._get(id).upload if ID.fullmatch(id) else None
-                if upload is not None and upload.complete and not upload.partial and upload.result is None:
-                    self.look(id)
-            except UploadUnknown:
-                gone += self._remove_stray(id)
-            except (CasError, NameProblem, UploadProblem, OSError) as error:
-                log.warning("the upload %s is complete but could not be placed: %s", id, error)
+        """Take away what expired, what was half begun, and what a crash left of a joining, of which nobody knows the id; place
+        what was complete when the last process ended; forget what rests. How many were taken away."""
+        gone = sum(map(self._sweep_one, self._parts.names()))
         self._forget_resting()
         return gone
+
+    def _sweep_one(self, id: str) -> int:
+        with self._lock:
+            live = self._live.get(id)
+        upload = live.upload if live is not None else self._read(id)
+        if upload is None:
+            return self._remove_stray(id)
+        if self._expired(upload) or (live is None and upload.parts and not upload.complete):
+            self.remove(id)
+            return 1
+        if upload.result is not None:
+            self._parts.drop_bytes(id)  # a crash, or a disk that failed, may have kept them
+        elif upload.complete and not upload.partial:
+            self._place_late(id)
+        return 0
+
+    def _place_late(self, id: str) -> None:
+        try:
+            self.look(id)
+        except (CasError, NameProblem, UploadProblem, OSError) as error:
+            log.warning("the upload %s is complete but could not be placed: %s", id, error)
 
     def _remove_stray(self, id: str) -> int:
         """What no note tells about."""
@@ -484,75 +448,9 @@ class Resumable:
         """Memory is for those who come back soon; the others are on disk."""
         now_s = self._store.system.monotonic_s()
         with self._lock:
-            rest = [id for id, live in self._live.items() if live.turn is None and now_s - live.seen_s > SWEEP_S]
+            rest = [id for id, live in self._live.items() if live.turn is None and now_s - live.seen_s > REST_S]
             for id in rest:
                 if self._live[id].gate.acquire(blocking=False):
                     live = self._live.pop(id)
                     live.gone = True
                     live.gate.release()
-
-
-class _Blocks:
-    """The bytes of a part as a stream."""
-
-    def __init__(self, part: Part) -> None:
-        self._blocks, self._rest = part.blocks(), memoryview(b"")
-
-    def readinto(self, buffer: memoryview) -> int:
-        if not self._rest:
-            self._rest = next(self._blocks, memoryview(b""))
-        count = min(len(buffer), len(self._rest))
-        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
-        return count
-
-
-def _pieces(stream: Stream) -> Iterator[memoryview]:
-    """A body in large pieces, in one buffer that is filled again and again. When it breaks off, what came before is given first:
-    a client that was cut off shall send as little as possible twice."""
-    buffer, filled = memoryview(bytearray(PIECE_BYTES)), 0
-    while True:
-        try:
-            count = stream.readinto(buffer[filled:])
-        except Exception:
-            if filled:
-                yield buffer[:filled]
-            raise
-        filled += count
-        if filled and (not count or filled == len(buffer)):
-            yield buffer[:filled]
-            filled = 0
-        if not count:
-            return
-
-
-def _check_sum(id: str, hasher: Hasher, sums: Mapping[str, bytes]) -> None:
-    found = hasher.finish()
-    for kind, expected in sums.items():
-        if {"sha256": found.sha256, **found.extra}[kind] != expected:
-            raise ChunkWrong(id, kind=kind)
-
-
-class Sweeper:
-    """A thread that sweeps now and then, from `start` to `stop`."""
-
-    def __init__(self, resumable: Resumable, interval_s: float = SWEEP_S) -> None:
-        self._resumable, self._interval_s = resumable, interval_s
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="filmcan uploads", daemon=True)
-
-    def start(self) -> Sweeper:
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self._resumable.sweep()
-            except (CasError, OSError) as error:
-                log.warning("uploads could not be swept: %s", error)
-            if self._stopped.wait(self._interval_s):
-                return

@@ -16,7 +16,7 @@ from itertools import islice
 
 from cas.digest import Digest
 from cas.index import ReadTxn
-from cas.link import Seal, changed_ns
+from cas.link import Seal, changed_ns, seal_from
 from cas.store import Store
 from views import naming
 from views.entry import Entry, Kind
@@ -48,6 +48,7 @@ class NewFile:
     """A file nobody told us of, or one that took the place of what the index believes (`over`).
 
     digest   known without reading when the file is a link of a blob that looks as it should
+    calm     nobody but us has touched it, as far as is known (cas/calm.py)
     """
 
     path: str
@@ -55,16 +56,21 @@ class NewFile:
     changed_ns: int
     over: Entry | None = None
     digest: Digest | None = None
+    calm: bool = True
     verb = "adopt"
 
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The blob itself looks changed, seen through one of its names: the bytes must be read."""
+    """The blob itself looks changed, seen through one of its names: the bytes must be read.
+
+    told   the file system told of a change under this very name, not just of one that all names show
+    """
 
     path: str
     entry: Entry
     changed_ns: int
+    told: bool = False
     verb = "edited"
 
 
@@ -128,6 +134,7 @@ class Scanner:
         self._system, self._root = library.store.system, library.store.home.root
         self._left_alone = tuple(folder.strip("/") for folder in left_alone)
         self._tick = tick
+        self._told = False
         self.seen = Seen()
 
     def everything(self) -> Seen:
@@ -143,6 +150,7 @@ class Scanner:
     def names(self, paths: Iterable[str]) -> Seen:
         """Only these paths (from a watcher), each where it is; a folder that has no row yet whole, others not inside."""
         by_folder: dict[str, set[str]] = {}
+        self._told = True
         with self._store.index.read() as txn:
             nearest: dict[str, tuple[str, str]] = {}
             for path in paths:
@@ -287,14 +295,22 @@ class Scanner:
 
     def _compare_file(self, path: str, row: _Row, stat: os.stat_result) -> None:
         self.seen.files += 1
-        seal = Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if seal == row.seal and not self._lost_its_blob(row.entry, stat):
+        seal, calm = seal_from(stat), self._is_calm(stat)
+        lost = self._lost_its_blob(row.entry, stat)
+        if seal == row.seal and calm and not lost:
             return
-        if seal != row.seal and row.seal is not None and seal.inode == row.seal.inode and row.entry.own is None:
-            self.seen.differences.append(Edited(path, row.entry, stat.st_mtime_ns))  # setting it aside changes the other time
+        same_file = row.seal is not None and seal.inode == row.seal.inode and row.entry.own is None
+        if same_file and not (lost and seal == row.seal):
+            # setting it aside changes the other time
+            self.seen.differences.append(Edited(path, row.entry, stat.st_mtime_ns, self._told))
             return
         digest = self._digest_of_link(seal, stat) if seal != row.seal else None
-        self.seen.differences.append(NewFile(path, seal, changed_ns(stat), row.entry, digest))
+        self.seen.differences.append(NewFile(path, seal, changed_ns(stat), row.entry, digest, calm))
+
+    def _is_calm(self, stat: os.stat_result) -> bool:
+        """Has nobody but us touched this file, as far as is known (cas/calm.py)?"""
+        with self._store.index.read() as txn:
+            return self._store.contents.calm.is_calm(txn, stat) is not False
 
     def _lost_its_blob(self, entry: Entry, stat: os.stat_result) -> bool:
         """Is this name the last that still has the bytes? Somebody took the blob away; it can be linked again from here."""
@@ -307,8 +323,9 @@ class Scanner:
             self._go_down(path, None, fd, path.rpartition("/")[2])
             return
         self.seen.files += 1
-        seal = Seal(stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        self.seen.differences.append(NewFile(path, seal, changed_ns(stat), None, self._digest_of_link(seal, stat)))
+        seal = seal_from(stat)
+        digest, calm = self._digest_of_link(seal, stat), self._is_calm(stat)
+        self.seen.differences.append(NewFile(path, seal, changed_ns(stat), None, digest, calm))
 
     def _digest_of_link(self, seal: Seal, stat: os.stat_result) -> Digest | None:
         """The content of a file that is a link of a blob which looks as it should; None when it must be read."""
@@ -432,6 +449,8 @@ class _Match:
                     self._settled.add(path)
                     del self._new[path]
                     self._by_content.get(_content(path, entry.raw_digest), {}).pop(path, None)
+                    if not new.calm:  # it was moved by itself, too
+                        self._renamed.append(Edited(path, entry, new.seal.modified_ns))
             else:
                 away = f"{inner}/"
                 self._gone.append(Gone(path, entry))

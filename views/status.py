@@ -16,6 +16,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     names.IsAFolder: (405, "Method Not Allowed"),
     names.IntoItself: (403, "Forbidden"),
     names.Clash: (409, "Conflict"),
+    names.HistoryUnfit: (409, "Conflict"),
     names.Paused: (429, "Too Many Requests"),
     names.SourceUnknown: (404, "Not Found"),
     names.SourceRefused: (400, "Bad Request"),

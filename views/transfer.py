@@ -123,6 +123,8 @@ class Transfer:
 
     def _rename(self, acts: Acts, src: Spot, entry: Entry, dst: Spot, there: Entry | None, moved: Entry) -> Seal | None:
         over = there is not None and self._folder.is_ours(acts, dst.folders, there.name, there)
+        if there is not None:
+            self._store.contents.losing_name(acts, there.digest, there.own)
         try:
             self._folder.rename(acts, src.folders, entry.name, dst.folders, moved.name, over=over)
         except (FileNotFoundError, NotADirectoryError):
@@ -201,6 +203,8 @@ class Transfer:
         dst, there = self.target(acts, src, entry, target, overwrite)
         if dst.entry is not None and dst.entry.id == entry.id:
             raise IntoItself(src.path)
+        if entry.digest is not None:
+            self._store.contents.require_calm(acts, entry.digest)
         if there is not None and (there.is_folder or entry.is_folder):
             self._edit.bury(acts, dst, there)
         copied = self._as_copied(acts, entry, dst, there)

@@ -295,6 +295,11 @@ class Tree:
                 return None
             key = found.key
 
+    def paths_of(self, txn: ReadTxn, digest: Digest) -> list[str]:
+        """Every path that shows a content, sorted; what lies in the trash is left out."""
+        paths = (self.path_of(txn, key) for key in self.uses_of(txn, digest))
+        return sorted(path for path in paths if path is not None)
+
     def numbers_in_use(self, txn: ReadTxn) -> set[int]:
         names = (entry.name for entry in self.children(txn, TOP) if entry.is_folder)
         return {number for name in names if (number := naming.project_number(name)) is not None}

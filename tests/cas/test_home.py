@@ -83,7 +83,7 @@ def test_what_a_crash_staged_is_swept_files_and_half_built_folders(root: Path) -
 
 def test_a_store_that_cannot_be_opened_gives_the_lock_back(root: Path) -> None:
     Library(root, QuickSystem()).close()
-    (root / ".filmcan" / "journal" / "000000000001.log").write_bytes(b"FILMCANJ\x02\0\0\0\0\0\0\0")
+    (root / ".filmcan" / "journal" / "000000000001.log").write_bytes(b"FILMCANJ\x03\0\0\0\0\0\0\0")
     for _ in range(2):
         with pytest.raises(FormatUnknown):
             Store(root, QuickSystem())

@@ -5,16 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cas import journal as journals
+from cas import segment as segments
 from cas.errors import FormatUnknown
-from cas.journal import HEADER, Damage, Event, Journal, pack
+from cas.journal import Damage, Event, Journal
+from cas.segment import HEADER
 from tests.faulty import FaultySystem
+
+
+def pack(event: Event) -> bytes:
+    """As written alone."""
+    return segments.pack([event])
 
 
 def event(seq: int, size: int = 20) -> Event:
@@ -49,6 +58,12 @@ def small_segments(size_bytes: int) -> Iterator[None]:
 def write(journal: Journal, *events: Event) -> None:
     journal.sync(journal.write(events))
     journal.publish(events)
+
+
+def write_each(journal: Journal, *events: Event) -> None:
+    """Each a group of its own."""
+    for each in events:
+        write(journal, each)
 
 
 def seqs(journal: Journal, after: int = 0) -> list[int]:
@@ -166,7 +181,7 @@ def test_a_tail_torn_at_any_byte_is_cleared_and_all_before_it_stands(
 ) -> None:
     events = [event(seq) for seq in range(1, 4)]
     journal = opened()
-    write(journal, *events)
+    write_each(journal, *events)
     journal.close()
     whole, (_, _, start, end) = segment(tmp_path).read_bytes(), offsets(*events)
     (length,) = struct.unpack_from("<I", whole, start)
@@ -182,6 +197,68 @@ def test_a_tail_torn_at_any_byte_is_cleared_and_all_before_it_stands(
             assert seqs(last) == list(range(1, expected + 2)), cut
             assert last.damage == []
             last.close()
+
+
+def test_a_group_torn_at_any_byte_is_gone_wholly(opened: Callable[[], Journal], tmp_path: Path) -> None:
+    """A power cut may bring the end of a group to the disk and not its beginning: what came last may build on what came first."""
+    journal = opened()
+    write(journal, event(1))
+    write(journal, event(2, 700), event(3, 700), event(4, 700))
+    journal.close()
+    whole, (start, *_) = segment(tmp_path).read_bytes(), offsets(event(1))[1:]
+    end = start + len(segments.pack([event(2, 700), event(3, 700), event(4, 700)]))
+    for cut in range(start, end - 8, 37):
+        for torn in (whole[:cut] + bytes(512) + whole[cut + 512 :], whole[:cut] + bytes(len(whole) - cut)):
+            segment(tmp_path).write_bytes(torn[: len(whole)])
+            again = opened()
+            assert (again.last_seq, seqs(again)) == (1, [1]), cut
+            write(again, event(2))
+            again.close()
+            assert seqs(opened()) == [1, 2]
+
+
+def test_a_group_that_was_refused_late_is_not_in_the_journal(opened: Callable[[], Journal]) -> None:
+    journal = opened()
+    write(journal, event(1))
+    journal.write([event(2, 300), event(3)])
+    journal.take_back()
+    assert journal.written_seq == 1
+    write(journal, event(2))
+    journal.close()
+    assert [one.facts["path"] for one in opened().after(0)] == ["x" * 20] * 2
+
+
+def test_a_segment_of_the_first_format_is_read_and_goes_on_with_groups(opened: Callable[[], Journal], tmp_path: Path) -> None:
+    def pack_1(event: Event) -> bytes:
+        payload = msgspec.msgpack.encode(event)
+        record = struct.pack("<II", len(payload), zlib.crc32(payload)) + payload
+        return record + bytes(-len(record) % 8)
+
+    old = HEADER.pack(b"FILMCANJ", 1, 0) + b"".join(pack_1(event(seq)) for seq in range(1, 6)) + bytes(4096)
+    (tmp_path / "000000000001.log").write_bytes(old)
+    journal = opened()
+    assert list(journal.after(0)) == [event(seq) for seq in range(1, 6)]
+    write(journal, event(6), event(7))
+    journal.close()
+    assert seqs(opened()) == list(range(1, 8))
+    assert segment(tmp_path).read_bytes()[8] == 2
+
+
+@pytest.mark.parametrize("size", [0, 3 << 20])
+def test_after_a_failed_sync_what_only_memory_holds_is_written_again(
+    opened: Callable[[], Journal], system: FaultySystem, tmp_path: Path, size: int
+) -> None:
+    journal = opened()
+    write_each(journal, event(1), event(2, size), event(3))
+    journal.close()
+    whole = segment(tmp_path).read_bytes()
+    system.acts.clear()
+    fd = os.open(tmp_path, os.O_RDONLY)
+    again = Journal(system, fd, doubted=True)
+    assert system.acts.count("write_at") == 1 + size // (1 << 20) and system.acts[-1] == "sync_file"
+    assert segment(tmp_path).read_bytes() == whole and seqs(again) == [1, 2, 3]
+    again.close()
+    os.close(fd)
 
 
 @pytest.mark.parametrize("kept", range(HEADER.size))
@@ -211,7 +288,7 @@ def test_a_damaged_record_in_the_middle_is_stepped_over_and_told(
 ) -> None:
     events = [event(seq, size) for seq in range(1, 6)]
     journal = opened()
-    write(journal, *events)
+    write_each(journal, *events)
     journal.close()
     whole, places = segment(tmp_path).read_bytes(), offsets(*events)
     for offset in range(places[1], places[2], 7):
@@ -233,7 +310,7 @@ def test_a_good_record_of_any_length_is_found_behind_a_damaged_one(
 ) -> None:
     size = next(size for size in range(length) if struct.unpack_from("<I", pack(event(2, size)))[0] == length)
     journal = opened()
-    write(journal, event(1), event(2, size))
+    write_each(journal, event(1), event(2, size))
     journal.close()
     damage(segment(tmp_path), HEADER.size + 10)
     again = opened()
@@ -260,7 +337,7 @@ def test_a_rotten_header_costs_no_event(opened: Callable[[], Journal], tmp_path:
 
 def test_a_segment_of_a_newer_format_is_refused(opened: Callable[[], Journal], tmp_path: Path) -> None:
     write(opened(), event(1))
-    damage(segment(tmp_path), 0, HEADER.pack(b"FILMCANJ", 2, 0))
+    damage(segment(tmp_path), 0, HEADER.pack(b"FILMCANJ", 3, 0))
     with pytest.raises(FormatUnknown):
         opened()
 

@@ -13,8 +13,9 @@ from cas.blobs import BlobRow
 from cas.digest import Digest, sums_of
 from cas.errors import BlobDamaged, ChecksumWrong
 from cas.readback import read_back
-from tests.cas.test_verify import FILM, blob, rot
+from tests.cas.test_verify import FILM, blob
 from tests.faulty import Clock
+from tests.rot import rot
 from tests.state import put
 from views.library import Library
 
@@ -135,7 +136,7 @@ def test_the_kernel_really_forgets_a_synced_file(tmp_path: Path) -> None:
 
 def test_what_rotted_is_found_named_and_set_aside(library: Library) -> None:
     put(library, f"{FILM}/a", CLIP)
-    rot(blob(library, CLIP), b"fIlm a")
+    rot(library, blob(library, CLIP), b"fIlm a")
     [found] = read_back(library.store, [sums_of(CLIP).digest])
     assert (found.kind, found.digest) == ("damaged", sums_of(CLIP).digest)
     assert not row(library, CLIP).read_back and not blob(library, CLIP).exists()
@@ -153,7 +154,7 @@ def test_an_edited_file_is_told_as_that(library: Library) -> None:
 
 def test_further_sums_are_never_kept_of_bytes_that_are_others(library: Library) -> None:
     put(library, f"{FILM}/a", CLIP)
-    rot(blob(library, CLIP), b"fIlm a")
+    rot(library, blob(library, CLIP), b"fIlm a")
     with pytest.raises(BlobDamaged):
         library.store.add_sums(sums_of(CLIP).digest, ["md5"])
     assert library.store.blob(sums_of(b"fIlm a").digest) is None and row(library, CLIP).sums == {}
@@ -162,7 +163,7 @@ def test_further_sums_are_never_kept_of_bytes_that_are_others(library: Library) 
 def test_a_healed_blob_has_its_sender_still_and_must_be_read_back_again(library: Library) -> None:
     send(library, f"{FILM}/a", CLIP, sha256=hashlib.sha256(CLIP).digest())
     read_back(library.store, [sums_of(CLIP).digest])
-    rot(blob(library, CLIP), b"fIlm a")
+    rot(library, blob(library, CLIP), b"fIlm a")
     read_back(library.store, [sums_of(CLIP).digest])
     put(library, f"{FILM}/b", CLIP)
     healed = row(library, CLIP)

@@ -14,6 +14,7 @@ from cas.digest import Digest, sums_of
 from cas.errors import BlobDamaged
 from cas.verify import Progress, verify
 from tests.faulty import Clock
+from tests.rot import rot
 from tests.state import put
 from views.library import Library
 
@@ -54,13 +55,6 @@ def blob(library: Library, data: bytes) -> Path:
     return library.store.layout.blob(sums_of(data).digest)
 
 
-def rot(path: Path, data: bytes) -> None:
-    """Other bytes, and nothing that tells of it."""
-    stat = path.stat()
-    path.write_bytes(data)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-
-
 def found(library: Library, *, full: bool = True, progress: Progress | None = None) -> dict[str, list[Digest]]:
     by_kind: dict[str, list[Digest]] = {}
     for finding in verify(library.store, full=full, progress=progress).findings:
@@ -91,7 +85,7 @@ def test_a_quick_look_reads_only_what_looks_other_than_it_should(library: Librar
 
 
 def test_rot_is_found_by_a_full_look_and_an_edit_by_a_quick_one(library: Library) -> None:
-    rot(blob(library, b"film a"), b"FILM A")
+    rot(library, blob(library, b"film a"), b"FILM A")
     blob(library, b"film b").write_bytes(b"FILM B, and longer")
     edited = {"edited": [sums_of(b"film b").digest]}
     assert found(library, full=False) == edited
@@ -107,7 +101,7 @@ def test_a_finding_says_why_and_the_library_through_which_names(library: Library
 
 
 def test_the_same_bytes_sent_again_heal(library: Library) -> None:
-    rot(blob(library, b"film a"), b"FILM A")
+    rot(library, blob(library, b"film a"), b"FILM A")
     blob(library, b"film b").unlink()
     assert len(found(library)) == 2
     with pytest.raises(BlobDamaged):

@@ -1,9 +1,10 @@
 """Servers that start in a few milliseconds: a warm process forks one whenever a line on its input names a root.
 
-    in    {"root": "/…", "hold": "/…/fifo" or ""}
+    in    {"root": "/…", "hold": "/…/fifo" or "", "watch": true or false}
     out   "pid 123", then "port 4567" once it listens
 
-With `hold` the server waits before it touches the root, until somebody opens the fifo for writing. SIGTERM stops a server well.
+With `watch` it takes in what lies on the disk. With `hold` the server waits before it touches the root, until somebody opens the
+fifo for writing. SIGTERM stops a server well.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from tools.assemble import make_server, open_libraries, rooms
 from tools.config import Settings
 
 
-def serve(root: Path, hold: str = "") -> None:
+def serve(root: Path, hold: str, watch: bool) -> None:
     print(f"pid {os.getpid()}", flush=True)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if hold:
         Path(hold).read_bytes()
-    settings = Settings(root=root, port=0, threads=4, auto_reindex=False)
+    settings = Settings(root=root, port=0, threads=20 if watch else 4, auto_reindex=watch, quiet_s=0.5)
     with open_libraries(settings) as libraries:
         server = make_server(libraries, settings)
         server.start()
@@ -52,7 +53,7 @@ def main() -> None:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             try:
-                serve(Path(asked["root"]), asked["hold"])
+                serve(Path(asked["root"]), asked["hold"], asked["watch"])
             except BaseException:
                 traceback.print_exc()
             finally:

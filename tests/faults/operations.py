@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,8 @@ from tests.state import GENERATED, Tree, on_disk, put, read
 from views.library import Library
 from views.reindex import apply, plan
 from views.resolve import KIND, request
-from views.resumable import Upload
 from views.sources import PRIMARY, Sources
+from views.upload import Upload
 
 State = dict[str, Any]
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -46,7 +46,7 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
-    def ask(self, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None) -> int:
+    def ask(self, method: str, url: str, body: bytes | Iterator[bytes] = b"", headers: dict[str, str] | None = None) -> int:
         try:
             self._connection.request(method, url, body, headers or {})
             answer = self._connection.getresponse()

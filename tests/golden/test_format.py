@@ -13,13 +13,15 @@ import msgspec
 import pytest
 
 from cas.blobs import BlobRow
+from cas.calm import CalmRow
 from cas.committer import Position
-from cas.contents import InodeRow, OrphanRow, Sha256Row
+from cas.contents import DamagedRow, InodeRow, OrphanRow, Sha256Row
 from cas.digest import sums_of
 from cas.home import Home
 from cas.index import Index, Meta, Table
-from cas.journal import HEADER, Event, Journal, pack
+from cas.journal import Event, Journal
 from cas.link import Seal
+from cas.segment import HEADER, pack, unpack
 from tests.faulty import QuickSystem
 from views.batches import BatchItem, BatchRow
 from views.brake import PausedRow
@@ -96,6 +98,8 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     "numbers": (b"next id", NumberRow(18)),
     "meta": (b"applied", Meta(7)),
     "positions": (b"manifest", Position(7)),
+    "damaged": (SUMS.digest.raw, DamagedRow(AT_NS, "damaged")),
+    "calm": ((99).to_bytes(16, "big"), CalmRow(AT_NS, 2)),
     "orphans": (SUMS.digest.raw, OrphanRow(AT_NS, 2, AT_NS)),
 }
 
@@ -146,7 +150,15 @@ def test_every_table_is_here(tmp_path: Path) -> None:
 
 
 def test_a_record_of_the_journal() -> None:
-    compare("journal-record.hex", pack(journal_event()))
+    later = msgspec.structs.replace(journal_event(), seq=8)
+    compare("journal-record.hex", pack([journal_event(), later]))
+    payload = pack([journal_event(), later])[8:].rstrip(b"\0")
+    assert unpack(payload) == [journal_event(), later]
+
+
+def test_a_record_of_the_journal_of_format_1_is_read() -> None:
+    record = bytes.fromhex((HERE / "journal-record-1.hex").read_text())
+    assert unpack(record[8:].rstrip(b"\0")) == [journal_event()]
 
 
 def test_a_segment_of_the_journal(tmp_path: Path) -> None:
@@ -158,7 +170,7 @@ def test_a_segment_of_the_journal(tmp_path: Path) -> None:
     data = segment.read_bytes()
     assert segment.name == "000000000001.log"
     compare("journal-header.hex", data[: HEADER.size])
-    assert not data.rstrip(b"\0")[HEADER.size + len(pack(journal_event())) :]
+    assert not data.rstrip(b"\0")[HEADER.size + len(pack([journal_event()])) :]
     os.close(fd)
 
 

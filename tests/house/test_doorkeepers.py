@@ -15,7 +15,7 @@ LIBRARIES = {
     "blake3": ("cas/digest.py",),
     "cheroot": ("davfront/server.py",),
     "click": ("tools/*",),
-    "defusedxml": ("davfront/*",),
+    "defusedxml": ("davfront/*", "views/mhl/*"),
     "falcon": ("views/web/*",),
     "fusionscript": ("tools/agents/resolve/*",),
     "jinja2": ("views/web/render.py",),

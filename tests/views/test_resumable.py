@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -11,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from cas.digest import Digest
-from cas.errors import ChecksumWrong, TooLarge
+from cas.errors import CasError, ChecksumWrong, TooLarge
 from tests.conftest import PROJECT
 from tests.faulty import Clock, FaultySystem, QuickSystem
+from tests.views.stage import StillSystem
 from views.errors import ChunkWrong, NameInvalid, OffsetWrong, UploadBusy, UploadTaken, UploadUnknown, UploadUnlike, UploadWhole
 from views.library import Library, Options
-from views.resumable import EXPIRY_S, Upload
+from views.upload import EXPIRY_S, Upload
 
 SAID = Upload("", PROJECT, "clip.mov", ends=True)
 
@@ -242,6 +245,19 @@ def test_an_ended_upload_is_gone(library: Library) -> None:
     assert parts(library) == []
 
 
+def test_sweeping_remembers_nothing_of_what_rests(root: Path) -> None:
+    system = StillSystem()
+    library = Library(root, system)
+    library.make_project("Film")
+    upload = library.resumable.append(library.resumable.begin(said(length=4)).id, 0, Body(b"12"))
+    for _ in range(3):
+        library.resumable.sweep()
+        system.pass_s(3000)
+    assert library.resumable._live == {}, "each sweep read it, and held it for another hour"
+    assert library.resumable.append(upload.id, 2, Body(b"34")).result is not None
+    library.close()
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_a_death_at_any_act_loses_nothing_that_was_told(root: Path, late: bool) -> None:
     from tests.faulty import Death
@@ -307,3 +323,72 @@ def test_a_piece_without_a_sum_leaves_the_whole_without_one(library: Library, wi
 def test_a_sum_of_the_whole_is_remembered(library: Library) -> None:
     upload = library.resumable.begin(said(length=5, sha256=hashlib.sha256(b"hello").hexdigest()))
     assert told(library, library.resumable.append(upload.id, 0, Body(b"hello"))) == {"sha256"}
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_is_full_or_fails_at_any_act_keeps_what_was_told(root: Path, error: int, late: bool) -> None:
+    """Once, and then there is room again; after a failed sync the store only reads, and is opened anew."""
+    at = 0
+    while True:
+        at += 1
+        place = root.with_name(f"full{at}{error}{late}")
+        system = FaultySystem()
+        library = Library(place, system)
+        library.make_project("Film")
+        system.arm(at, error, late=late)
+        told, id, ended = 0, "", False
+        with contextlib.suppress(CasError, OSError):
+            id = library.resumable.begin(said(length=10)).id
+            told = library.resumable.append(id, 0, Body(b"hello")).offset
+            ended = library.resumable.append(id, 5, Body(b"world")).result is not None
+        struck = system.struck
+        system.disarm()
+        if library.store.state.reason:
+            library.close()
+            library = Library(place, QuickSystem())
+        id = id or library.resumable.begin(said(length=10)).id
+        upload = library.resumable.look(id)
+        assert upload.offset >= told and (not ended or upload.result is not None)
+        if upload.result is None:
+            upload = library.resumable.append(id, upload.offset, Body(b"helloworld"[upload.offset :]))
+        assert upload.result and (place / PROJECT / upload.result["path"]).read_bytes() == b"helloworld"
+        library.resumable.sweep()
+        assert not os.listdir(library.store.layout.incoming) and ".part" not in parts(library)
+        library.close()
+        if not struck:
+            return
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_death_at_any_act_of_joining_keeps_the_pieces_or_the_whole(root: Path, late: bool) -> None:
+    from tests.faulty import Death
+
+    at = 0
+    while True:
+        at += 1
+        place = root.with_name(f"joined{at}{late}")
+        system = FaultySystem()
+        library = Library(place, system)
+        library.make_project("Film")
+        uploads, data = library.resumable, (b"hello", b"world")
+        pieces = [uploads.begin(Upload("", partial=True, ends=True, length=5)).id for _ in data]
+        for piece, part in zip(pieces, data, strict=True):
+            uploads.append(piece, 0, Body(part))
+        system.arm(at, late=late)
+        with contextlib.suppress(Death):
+            uploads.join(said(), [(uploads, piece) for piece in pieces])
+        struck = system.struck
+        system.disarm()
+        library.store._give_up()  # as the end of the process does
+        again = Library(place, QuickSystem())
+        again.resumable.sweep()
+        assert all(again.resumable.peek(id).complete for id in again.store.parts.names()), "nothing half joined stays for a week"
+        clip = place / PROJECT / "ingest/originals/clip.mov"
+        if all(again.resumable.has(piece) for piece in pieces):
+            again.resumable.join(said(), [(again.resumable, piece) for piece in pieces])
+        assert clip.read_bytes() == b"helloworld"
+        assert sorted(path.name for path in clip.parent.iterdir()) == ["clip.mov"]
+        again.close()
+        if not struck:
+            return

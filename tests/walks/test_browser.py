@@ -354,6 +354,19 @@ def test_on_a_phone_nothing_scrolls_sideways_and_fingers_find_everything(browser
             assert not visit.wrong
 
 
+def test_a_receipt_says_when_a_card_may_be_wiped(browser: Browser, server: DavServer, card: Path) -> None:
+    with visiting(browser, server, viewport=PHONE) as visit:
+        visit.create("Receipt")
+        visit.upload(card / "IMG_0101.MOV", card / HOSTILE)
+        visit.page.get_by_role("link", name="Receipt", exact=True).click()
+        expect(visit.page.locator("#verdict")).to_contain_text("NOT YET: 2 of 2")
+        expect(visit.page.locator("table")).to_contain_text(HOSTILE)
+        assert visit.page.evaluate(WIDER) == 0 and visit.page.evaluate(SMALL, TOUCH_PX) == []
+        visit.page.get_by_role("button", name="Read everything back").click()
+        expect(visit.page.locator("#verdict")).to_have_text(re.compile("SAFE: 2 of 2|kept only in the memory"))
+        assert not visit.wrong
+
+
 def test_a_second_source_is_chosen_filled_and_switched_off(visit: Visit, server: DavServer, card: Path, tmp_path: Path) -> None:
     said = visit.page.request.post(f"{visit.base}/api/sources", data={"name": "nas", "root": str(tmp_path)})
     assert said.status == 201, said.text()

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tools.commands.put import ensure_folder, read_in
-from tools.desk import DONE, FAILED, Desk, Refused, at_library, count, human_size, sentence
+from tools.commands.receipt import confirmed_project
+from tools.desk import DONE, FAILED, PROBLEMS, Desk, Refused, at_library, count, human_size, sentence
 
 if TYPE_CHECKING:
     from tools.progress import Progress
@@ -29,7 +30,7 @@ HANDS = 8  # files read at once, so that a commit shares its syncs: 2,000 small 
 ORIGINALS = "ingest/originals"
 CANNOT_LINK = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP)  # then it is copied
 MOST_SPELLINGS = 1000  # clip.mov, clip_1.mov, … before an import gives up on a name
-GENERATED = {"index.json", "_manifest", "_sources"}  # of a project folder that another program made
+GENERATED = {"index.json", "_manifest", "_sources", "ascmhl"}  # of a project folder that another program made
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,11 @@ class Outcome:
 @click.option(
     "--move", "keep", flag_value="move", help="Share them likewise, and remove each from FOLDER once it is stored."
 )
+@click.option(
+    "--verify", "verifies", is_flag=True, help="Afterwards read back from the disk what came, and write the manifest."
+)
 @at_library
-def command(desk: Desk, folders: tuple[Path, ...], into: str | None, keep: str | None) -> int:
+def command(desk: Desk, folders: tuple[Path, ...], into: str | None, keep: str | None, verifies: bool) -> int:
     """Take in every file below each FOLDER. What filmcan has already costs no space and, the second time, no time.
 
     Without --into, each FOLDER becomes a project of its own name. With it, each FOLDER becomes a folder of its name in
@@ -84,26 +88,36 @@ def command(desk: Desk, folders: tuple[Path, ...], into: str | None, keep: str |
     writes into its old file would else damage what is stored. --link and --move share the very files where FOLDER is
     on the same disk as the root, and copy from other disks.
 
+    With --verify every file is read, also the second time, then read back from the disk of the root, and the last line says
+    whether the project is safe; `filmcan receipt --card` compares the card once more before you wipe it.
+
     You may stop with Ctrl-C at any time and run the same command again: it goes on where it stopped.
 
     \b
     Examples:
-      filmcan import /media/CARD/DCIM --into Wedding
+      filmcan import /media/CARD/DCIM --into Wedding --verify
       filmcan import ~/Videos/Holiday ~/Videos/Interview
       filmcan import --move /volumes/old-archive
     """
-    started = time.monotonic()
-    with desk.library() as library, desk.progress("importing") as progress:
-        outcome = Outcome()
+    if keep == "move" and verifies:
+        raise click.UsageError("--move takes files away before they could be read back: import with --verify, then wipe the card")
+    started, outcome, confirmed = time.monotonic(), Outcome(), list[dict[str, Any]]()
+    with desk.libraries(alone=not verifies) as (libraries, source), desk.progress("importing") as progress:
+        library = libraries[source]
         wanted = [item for folder in folders for item in _plan(library, folder, into, outcome)]
         progress.expect(len(wanted), sum(item.size_bytes for item in wanted))
+        work = _Import(library, progress, outcome, keep, rereads=verifies)
         try:
-            _Import(library, progress, outcome, keep).run(wanted)
+            work.run(wanted)
         except KeyboardInterrupt:
             desk.warn("what was taken in stays; the same command goes on where it stopped")
             raise
-    _summarise(desk, outcome, time.monotonic() - started)
-    return FAILED if outcome.failed else DONE
+        if verifies:
+            projects = dict.fromkeys(base.partition("/")[0] for base in outcome.into)
+            confirmed = [confirmed_project(desk, libraries, source, name, progress, work.contents) for name in projects]
+    _summarise(desk, outcome, time.monotonic() - started, confirmed)
+    found = any(item["findings"] for item in confirmed)
+    return FAILED if outcome.failed else PROBLEMS if found else DONE
 
 
 def _plan(library: Library, folder: Path, into: str | None, outcome: Outcome) -> Iterator[Wanted]:
@@ -116,7 +130,7 @@ def _plan(library: Library, folder: Path, into: str | None, outcome: Outcome) ->
         )
     base = _base(library, folder, into)
     outcome.into.append(base)
-    for file, inner, stat in _scan(folder, outcome):
+    for file, inner, stat in scan(folder, outcome):
         yield Wanted(file, f"{base}/{inner}", stat.st_size, stat.st_mtime_ns)
 
 
@@ -131,7 +145,7 @@ def _base(library: Library, folder: Path, into: str | None) -> str:
     return ensure_folder(library, f"{base}/{rest}")
 
 
-def _scan(folder: Path, outcome: Outcome) -> Iterator[tuple[Path, str, os.stat_result]]:
+def scan(folder: Path, outcome: Outcome) -> Iterator[tuple[Path, str, os.stat_result]]:
     """Plain files below `folder` in the order of their names, without what systems leave behind; the rest is told."""
     from views.naming import is_junk
 
@@ -170,8 +184,12 @@ def _plain(file: Path, folder: Path, outcome: Outcome) -> Iterator[tuple[Path, s
 class _Import:
     """Several hands that take files from one list. `stop` makes each of them give up between two blocks."""
 
-    def __init__(self, library: Library, progress: Progress, outcome: Outcome, keep: str | None) -> None:
+    def __init__(
+        self, library: Library, progress: Progress, outcome: Outcome, keep: str | None, *, rereads: bool = False
+    ) -> None:
+        """rereads: files are read also where size and time say that they are here; `contents` are the SHA-256 of all read."""
         self._library, self._progress, self._outcome = library, progress, outcome
+        self._rereads, self.contents = rereads or keep == "move", set[bytes]()
         self._links, self._takes_away = keep is not None, keep == "move"
         self._turn = threading.Lock()
         self._stop = threading.Event()
@@ -203,10 +221,10 @@ class _Import:
     def _take(self, item: Wanted) -> None:
         """One file: skip it when it is here as it is, else store it under the first free spelling of its name.
 
-        A file that is going to be removed is read in any case: size and time alone prove nothing.
+        A file that is going to be removed or confirmed is read in any case: size and time alone prove nothing.
         """
         there, path = self._spellings_taken(self._in_its_folder(item.path))
-        if not self._takes_away and any((entry.size_bytes, entry.modified_ns) == item.stamp for entry in there):
+        if not self._rereads and any((entry.size_bytes, entry.modified_ns) == item.stamp for entry in there):
             self._note(item, None)
             self._progress.advance(1, item.size_bytes, 1)
             return
@@ -234,6 +252,7 @@ class _Import:
     def _copy(self, item: Wanted, path: str, there: list[Entry]) -> tuple[Placed | None, int]:
         """A file of our own, which shares blocks with the original, where the disk can do that, until somebody writes there."""
         with read_in(self._library, item.file, self._took) as (body, modified_ns):
+            self.contents.add(body.sums.sha256 if body.sums else b"")
             if any(entry.digest == body.sums.digest for entry in there if body.sums):
                 return None, modified_ns
             placed = self._library.put(path, body, modified_ns=modified_ns, via="import", guard=_only_new(path))
@@ -244,6 +263,7 @@ class _Import:
         """The file itself becomes the stored one; it is read for its digest and not written."""
         with self._library.store.find_on_disk(folder, item.file.name, took=self._took) as found:
             found.told.add("source")
+            self.contents.add(found.sums.sha256)
             if any(entry.digest == found.sums.digest for entry in there):
                 return None, found.seal.modified_ns
             try:
@@ -320,7 +340,7 @@ def _only_new(path: str) -> Guard:
     return guard
 
 
-def _summarise(desk: Desk, outcome: Outcome, seconds: float) -> None:
+def _summarise(desk: Desk, outcome: Outcome, seconds: float, confirmed: list[dict[str, Any]]) -> None:
     files = outcome.new + outcome.known + outcome.unchanged
     rate = f" ({human_size(outcome.new_bytes / seconds)} a second)" if seconds > 1 and outcome.new_bytes else ""
     desk.say(f"{', '.join(outcome.into)}: {count(files, 'file')}")
@@ -334,4 +354,7 @@ def _summarise(desk: Desk, outcome: Outcome, seconds: float) -> None:
         desk.say(f"  left out {file}: {why}")
     for file, why in outcome.failed.items():
         desk.warn(f"{file}: {why}")
-    desk.answer({**dataclasses.asdict(outcome), "seconds": round(seconds, 3)})
+    for item in confirmed:
+        desk.say(f"{item['project']}: {item['verdict']}")
+    receipts = {"receipts": confirmed} if confirmed else {}
+    desk.answer({**dataclasses.asdict(outcome), "seconds": round(seconds, 3), **receipts})

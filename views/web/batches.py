@@ -16,7 +16,7 @@ from views.batch_files import FOLDER, counts, meta, told
 from views.batches import BatchItem, BatchRow
 from views.library import Library, Project
 from views.sources import PRIMARY
-from views.web import body, urls
+from views.web import body, receipt, urls, works
 from views.web.app import Routes
 from views.web.desk import Desk
 from views.web.errors import shape
@@ -85,6 +85,15 @@ class Batch:
             "instructions": "The batch is closed. Send again what has the status error.",
         }  # fmt: skip
 
+    def confirmed(self, desk: Desk) -> dict[str, Any]:
+        """What came is read back from the disk behind, and goes into the project's manifest: where that is told."""
+        with self._library.store.index.read() as txn:
+            came = frozenset(item.sha256 for item in self._batches.items(txn, self._project.entry.id, self.id) if item.sha256)
+        if not came:
+            return {}
+        work = receipt.begin(desk, self._source, self._project.name, desk.safe_copies, came)
+        return {"receipt_url": urls.project(self._project.name, self._source, "/receipt"), "receipt_job": works.url_of(work)}
+
     def snapshot(self) -> dict[str, Any]:
         """What came of each file so far."""
         with self._library.store.index.read() as txn:
@@ -119,7 +128,7 @@ def finalize(desk: Desk, req: falcon.Request, project: str) -> dict[str, Any]:
         id = body.text(said, "batch_id", needed=True) if isinstance(said, dict) else None
     batch = named(desk, req, project, needed(id))
     batch.end()
-    return batch.ended()
+    return {**batch.ended(), **batch.confirmed(desk)}
 
 
 def snapshot(desk: Desk, req: falcon.Request, project: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Desk:
     quiet_s            loose files that changed within this time are left to whoever writes them
     works              long work that nobody waits for
     darkroom           looks at footage
+    safe_copies        on how many disks a file has to be to be called safe, when nobody says otherwise
     """
 
     libraries: Mapping[str, Library]
@@ -38,6 +39,7 @@ class Desk:
     quiet_s: float = 1.0
     works: Works = field(default_factory=Works)
     darkroom: Darkroom = field(default_factory=Darkroom)
+    safe_copies: int = 1
     extras: dict[str, object] = field(default_factory=dict)
 
     @property

@@ -12,7 +12,8 @@ from msgspec import json
 from views.audit import timestamp
 from views.errors import OffsetWrong, UploadProblem, UploadUnknown, UploadUnlike, UploadWhole
 from views.library import Library
-from views.resumable import Resumable, Upload
+from views.resumable import Resumable
+from views.upload import Upload
 from views.web import draft, tus, urls
 from views.web.body import stream_of
 from views.web.desk import Desk

@@ -16,7 +16,8 @@ import base64
 import binascii
 import re
 
-from views.resumable import NOTE_BYTES, Upload
+from views.resumable import NOTE_BYTES
+from views.upload import Upload
 from views.web.errors import ApiError
 
 SUPPORTED = ("3", "4", "5", "6", "7", "8")

@@ -67,12 +67,15 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         ["project", "media_rel_paths"], project=TEXT, new_project_name=MAYBE, media_rel_paths=PATHS, mode=TEXT
     ),
 }
+NO_JSON = ("/api/projects/{project}/mhl/{name}",)  # below /api, and yet bytes
 QUERIES = {
     "source": "Name of the source; primary when it is not given.",
     "op": "start, finalize or snapshot a batch of uploads; upload, or nothing, takes files.",
     "batch_id": "The batch that the files belong to.",
     "filename": "Name of the file, where the bare bytes are the body.",
     "sha256": "What the bytes must hash to, in hexadecimal digits: other bytes are refused, and the receipt remembers it.",
+    "copies": "On how many disks a file has to be to be safe.",
+    "files": "false leaves the list of files out.",
     "enabled": "true switches the source on, false switches it off.",
     "limit": "At most so many.",
     "claimed_by": "Name of the agent.",
@@ -91,6 +94,7 @@ ASKED = {
     "/upload": ("filename", "sha256", "op", "batch_id"), "/upload/{name}": ("sha256", "batch_id"),
     "/uploads": ("project", "filename"), "/toggle": ("enabled",), "/reindex": ("background",), "/auto-organize": ("background",),
     "/media/move": ("background",), "/jobs/next": ("limit", "claimed_by"),
+    "/receipt": ("copies", "files"),
     "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
     "/media/facts": ("project", "relative_path"), "{project}/media": ("tag", "origin"),
     "/media/query": ("tag", "origin", "created_after", "created_before", "offset", "limit"),
@@ -141,7 +145,7 @@ def _path(template: str, resource: object) -> dict[str, Any]:
         responder = getattr(resource, f"on_{method}", None)
         if responder is not None:
             said = inspect.getdoc(responder) or inspect.getdoc(type(resource)) or ""
-            returns_json = template.startswith(("/api", "/health", "/reindex", "/openapi"))
+            returns_json = template.startswith(("/api", "/health", "/reindex", "/openapi")) and template not in NO_JSON
             found[method] = _operation(template, method, said, not returns_json)
     return found
 

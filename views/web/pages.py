@@ -13,15 +13,17 @@ from typing import Any
 
 import falcon
 
-from cas.committer import APPLIED
+from cas.replay import APPLIED
 from views.entry import Entry, Kind
 from views.library import Library, Project
+from views.receipt import Receipts, told
 from views.sources import PRIMARY
 from views.status import status_of
 from views.web import assets, urls
 from views.web.app import Routes
 from views.web.desk import Desk
 from views.web.errors import ApiError
+from views.web.receipt import copies_of
 from views.web.render import render
 
 POLICY = (
@@ -49,9 +51,9 @@ class Reel:
         return page_url(self.name, self.source)
 
 
-def page_url(name: str, source: str) -> str:
+def page_url(name: str, source: str, rest: str = "") -> str:
     """The page of a project; the primary source needs no naming."""
-    return f"/projects/{urls.escape(name)}" + ("" if source == PRIMARY else f"?source={urls.escape(source)}")
+    return f"/projects/{urls.escape(name)}{rest}" + ("" if source == PRIMARY else f"?source={urls.escape(source)}")
 
 
 class Reels:
@@ -216,9 +218,30 @@ class OneProject(Page):
             project=project.name,
             source=source,
             notes=project.row.notes,
+            receipt_url=page_url(project.name, source, "/receipt"),
             media_url=urls.project(project.name, source, "/media"),
             upload_url=urls.project(project.name, source, "/upload"),
             most_bytes=self._desk.max_upload_bytes,
+        )
+
+
+class ReceiptPage(Page):
+    """May the card be wiped? Whole without a script, and made to be printed."""
+
+    def show(self, req: falcon.Request, resp: falcon.Response, **named: str) -> None:
+        source, copies = req.get_param("source") or PRIMARY, copies_of(self._desk, req)
+        _, project = self._desk.project(named["name"], source)
+        receipt = Receipts(dict(self._desk.libraries), source, copies).of(project.name)
+        self.send(
+            resp,
+            "receipt.html",
+            here="projects",
+            title=f"Receipt of {project.name}",
+            receipt=receipt,
+            told=told(receipt),
+            back=page_url(project.name, source),
+            act=urls.project(project.name, source, "/receipt") + f"&copies={copies}",
+            lines=sorted(receipt.lines, key=lambda line: (line.safe, line.path)),
         )
 
 
@@ -255,6 +278,7 @@ def routes(desk: Desk) -> Routes:
         ("/public/index.html", home),
         ("/public/explorer.html", home),
         ("/projects/{name}", OneProject(desk)),
+        ("/projects/{name}/receipt", ReceiptPage(desk)),
         ("/resolve", Resolve(desk)),
         (assets.PLACE + "/{version}/{name}", Static()),
         ("/favicon.ico", Static()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -26,6 +27,8 @@ def _environment() -> Environment:
     )
     found.filters["size"] = size
     found.filters["many"] = many
+    found.filters["when"] = when
+    found.filters["moment"] = moment
     return found
 
 
@@ -40,3 +43,13 @@ def size(count_bytes: int) -> str:
 def many(count: int, thing: str) -> str:
     """1 clip, 2,000 clips."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def when(at_ns: int) -> str:
+    """2026-01-18 20:15 UTC; "" for never."""
+    return f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%d %H:%M} UTC" if at_ns else ""
+
+
+def moment(iso: str) -> str:
+    """A time of an answer, in the same words."""
+    return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -19,8 +19,9 @@ from msgspec import structs
 
 from views.audit import timestamp
 from views.errors import UploadProblem, UploadUnknown, UploadUnlike, UploadWhole
-from views.resumable import Resumable, Upload
+from views.resumable import Resumable
 from views.sources import PRIMARY
+from views.upload import Upload
 from views.web import draft, tus
 from views.web.app import Routes
 from views.web.body import stream_of

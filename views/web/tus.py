@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from views.resumable import CHUNK_SUMS, Upload
+from views.upload import CHUNK_SUMS, Upload
 from views.web.errors import ApiError
 
 VERSION = "1.0.0"

@@ -16,8 +16,8 @@ from views.arrivals import Uploaded, check_name
 from views.audit import timestamp
 from views.errors import NameInvalid
 from views.library import Library
-from views.resumable import Upload as Resumable
 from views.sources import PRIMARY
+from views.upload import Upload as Resumable
 from views.web import batches, door, draft, form, urls
 from views.web.app import Routes
 from views.web.batches import Batch

@@ -40,9 +40,13 @@ def wants_behind(req: falcon.Request) -> bool:
     return flag(req, "background", False) or "respond-async" in (req.get_header("Prefer") or "")
 
 
+def url_of(work: Work) -> str:
+    return f"/api/jobs/{urls.escape(work.id)}"
+
+
 def begun(resp: falcon.Response, work: Work) -> None:
     """202, and where it can be followed."""
-    url = f"/api/jobs/{urls.escape(work.id)}"
+    url = url_of(work)
     resp.status, resp.media = 202, {"job_id": work.id, "job_url": url, "instructions": "GET job_url tells how far it is."}
     resp.set_header("Location", url)
 

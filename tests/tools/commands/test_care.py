@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from cas.digest import sums_of
 from cas.layout import Layout
+from tests.rot import rot_at_rest
 from tests.tools.conftest import Filmcan
 
 
@@ -55,20 +55,18 @@ def test_a_healthy_library_verifies(filmcan: Filmcan, card: Path) -> None:
         assert said.code == 0 and "2 clips looked at, 21.0 KB" in said.out and "All of it is whole." in said.out
 
 
-def spoil(clip: Path, *, modified_ns: int | None = None) -> None:
-    """Other bytes in place; without a time, as a failing disk does it: nothing else changes."""
-    stat = clip.stat()
+def edit(clip: Path) -> None:
+    """Other bytes in place, by somebody's hand."""
     clip.chmod(0o644)
     with clip.open("r+b") as file:
         file.write(b"F")
     clip.chmod(0o444)
-    os.utime(clip, ns=(stat.st_atime_ns, stat.st_mtime_ns if modified_ns is None else modified_ns))
 
 
 def test_a_damaged_clip_is_named_with_its_paths_and_the_remedy_that_helps(filmcan: Filmcan, card: Path, root: Path) -> None:
     filmcan("import", card)
     clip = root / "P1-CARD/ingest/originals/DCIM/100/A001.mov"
-    spoil(clip)
+    rot_at_rest(root, clip, b"F")
     assert filmcan("verify", "--quick").code == 0
     said = filmcan("verify", "--json")
     assert said.code == 1 and said.json["problems"] == 1
@@ -94,7 +92,7 @@ def test_a_clip_edited_in_place_is_kept_as_what_it_is_and_the_old_one_comes_back
 ) -> None:
     filmcan("import", card)
     inner = "P1-CARD/ingest/originals/DCIM/100/A002.mov"
-    spoil(root / inner, modified_ns=1)
+    edit(root / inner)
     if opened_before:
         assert filmcan("get", inner, "-").code == 3
     [finding] = filmcan("verify", "--json").json["findings"]
