@@ -129,6 +129,7 @@ def rooms() -> Sequence[Room]:
     from views.web import (
         batches,
         health,
+        listing,
         media,
         needed,
         pages,
@@ -146,9 +147,9 @@ def rooms() -> Sequence[Room]:
     )  # fmt: skip
 
     return (
-        health.routes, projects.routes, upload.routes, batches.routes, media.routes, thumbnails.routes, reindex.routes,
-        sources.routes, works.routes,
-        registry.routes, receipt.routes, needed.routes, resolve.routes, resumable.routes, workflow.routes, pages.routes,
+        health.routes, projects.routes, upload.routes, batches.routes, listing.routes, media.routes, thumbnails.routes,
+        reindex.routes, sources.routes, works.routes, registry.routes, receipt.routes, needed.routes, resolve.routes,
+        resumable.routes, workflow.routes, pages.routes,
     )  # fmt: skip
 
 

@@ -16,19 +16,16 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-import msgspec
-
-from cas.blobs import BlobRow
-from cas.index import ReadTxn, Table
+from cas.index import ReadTxn
 from cas.journal import Event
 from cas.replay import APPLIED
 from cas.store import Store
 from views import batch_files
-from views.audit import EVENTS, FILES, INDEX, Note, Teller, index_entry, timestamp
+from views.audit import EVENTS, FILES, INDEX, Note, Teller
 from views.batch_files import BatchFolder
 from views.entry import Entry, Kind
+from views.index_json import index_of, render
 from views.ledger import Ledger
 from views.tree import TOP, ProjectRow, Tree, pack_id
 
@@ -39,45 +36,6 @@ OFTEN_S = 1.0  # or when it was written so long ago,
 SHARE = 20  # and never for more than a twentieth of the time: n files cost n, not n²
 RETRY_S, RETRY_MAX_S = 0.2, 60.0  # a project that is being renamed looks missing: the first second try comes soon
 PUBLISH_S = 1.0
-
-
-def index_of(txn: ReadTxn, tree: Tree, blobs: Table[BlobRow], project: Entry, row: ProjectRow) -> dict[str, Any]:
-    """A project as index.json tells it, from the tree at this moment."""
-    files = sorted(_originals(txn, tree, project), key=lambda found: (found[1].arrived_ns, found[1].id))
-    entries, has_tags = [], tree.tags.count(txn) > 0
-    for path, entry in files:
-        blob = blobs.get(txn, entry.raw_digest)
-        sha256 = blob.sha256.hex() if blob else ""
-        tagged = tree.tags.get(txn, entry.raw_digest) if has_tags else None
-        tags = tagged.tags if tagged else ()
-        entries.append(index_entry(path, sha256, entry.size_bytes, entry.arrived_ns, entry.via, tags))
-    return {
-        "project": project.name,
-        "notes": row.notes,
-        "created_at": timestamp(row.created_ns),
-        "files": entries,
-        "counts": {
-            "videos": len(entries),  # every entry, whatever its kind: the name is older than the stills
-            "duplicates_skipped": row.duplicates_skipped,
-            "removed_missing_records": row.removed_missing,
-        },
-    }
-
-
-def _originals(txn: ReadTxn, tree: Tree, project: Entry) -> Iterator[tuple[str, Entry]]:
-    """The visible files below `ingest/originals`, with their paths inside the project."""
-    ingest = tree.child(txn, project.id, "ingest")
-    originals = ingest and tree.child(txn, ingest.id, "originals")
-    if ingest is None or originals is None:
-        return
-    for path, entry in tree.walk(txn, originals, f"{ingest.name}/{originals.name}"):
-        if not (entry.hidden or entry.is_folder):
-            yield path, entry
-
-
-def render(index: dict[str, Any]) -> bytes:
-    """The bytes of index.json: keys sorted, indented by two, UTF-8, letters as they are."""
-    return msgspec.json.format(msgspec.json.encode(index, order="sorted"), indent=2) + b"\n"
 
 
 @dataclass

@@ -20,9 +20,10 @@ from tests.views.stage import FULL, START_NS, StillSystem, index, lines, outputs
 from views import manifest, reindex
 from views.errors import NameProblem
 from views.followers import FollowerThread
+from views.index_json import index_of, render
 from views.ledger import Ledger
 from views.library import Library
-from views.manifest import Manifest, index_of, render
+from views.manifest import Manifest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ORIGINALS = "ingest/originals"

@@ -1,16 +1,14 @@
-"""The media of a project: list, delete, move, previews. Bytes are served by `davfront/media.py`, beside this API."""
+"""The media of a project: delete, move, copy, tags, previews. Bytes are served by `davfront/media.py`, beside this API."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
 import falcon
 
-from views import media
 from views.arrivals import ORIGINALS, Brought
 from views.entry import Entry
 from views.errors import NameNotFound
@@ -19,18 +17,15 @@ from views.previews import Previews
 from views.reindex import apply, plan_of
 from views.scan import Scanner
 from views.sources import PRIMARY
-from views.tags import Tagged, clean
+from views.tags import Tagged
 from views.web import body, urls
 from views.web.app import Routes
 from views.web.desk import Desk
 from views.web.errors import ApiError
-from views.web.projects import index
 from views.web.works import answer
 from views.work import Progress
 
-QUERY_MOST = 1000
 TAGGED_AT_ONCE = 500
-SHOWN_FACTS = {"duration": "duration_seconds", "width": "width", "height": "height", "created_at": "captured_at"}
 PICTURE_BYTES = 2 << 20
 PICTURES = {  # what a picture begins with, and what its file is called
     "image/jpeg": (b"\xff\xd8\xff", ".jpg"),
@@ -55,96 +50,6 @@ def paths_of(said: dict[str, Any]) -> list[str]:
     if not paths:
         raise ApiError(400, "relative_paths is empty: name the files")
     return list(dict.fromkeys(inner_path(path) for path in paths))
-
-
-class MediaList:
-    """What the index says of a project, with the URLs of each file."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
-        source = req.get_param("source") or PRIMARY
-        library, found = self._desk.project(project, source)
-        told = index(library, found.name)
-        files = sorted(filter(wanted(req), told["files"]), key=lambda item: str(item["relative_path"]))
-        resp.media = {
-            "project": found.name,
-            "source": source,
-            "media": dressed(library, found.name, source, files),
-            "counts": told["counts"],
-            "instructions": "stream_url plays in place, download_url saves the file.",
-        }
-
-
-class Query:
-    """A part of the list: what arrived between two moments, in the order it arrived (contract §2.15)."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
-        source = req.get_param("source") or PRIMARY
-        library, found = self._desk.project(project, source)
-        after, before = body.moment(req, "created_after"), body.moment(req, "created_before")
-        offset, limit = body.count(req, "offset", 0), min(body.count(req, "limit", 100), QUERY_MOST)
-        fits = wanted(req)
-        files = [item for item in index(library, found.name)["files"] if after <= arrived(item) < before and fits(item)]
-        shown = files[offset : offset + limit]
-        more = offset + len(shown) < len(files)
-        resp.media = {
-            "project": found.name,
-            "source": source,
-            "items": dressed(library, found.name, source, shown),
-            "offset": offset,
-            "limit": limit,
-            "next_offset": offset + len(shown) if more else None,
-            "has_more": more,
-            "total": len(files),
-            "instructions": "Ask again with next_offset while has_more is true.",
-        }
-
-
-def wanted(req: falcon.Request) -> Callable[[dict[str, Any]], bool]:
-    """Which entries of the index a request is about: `?tag=` once or more, all of them; `?origin=` of their names."""
-    tags, origin = {clean(tag) for tag in req.get_param_as_list("tag") or ()}, req.get_param("origin")
-
-    def fits(item: dict[str, Any]) -> bool:
-        return tags.issubset(item.get("tags", ())) and (not origin or media.origin_of(item["relative_path"]) == origin)
-
-    return fits
-
-
-def arrived(item: dict[str, Any]) -> datetime:
-    """When an entry of the index came."""
-    return datetime.fromisoformat(item.get("uploaded_at") or item["indexed_at"])
-
-
-def dressed(library: Library, project: str, source: str, files: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Entries of the index with what else is known of them: where they can be had, previews, what a look into them told.
-    `preview_url` answers with a picture that is made then, or with a placeholder."""
-    previews, links = Previews(library, project), urls.Links(project, source)
-    facts = library.facts.by_sums(item["sha256"] for item in files)
-    for item in files:
-        with_urls(item, links, previews)
-        if item["kind"] in ("video", "image"):
-            item["preview_url"] = urls.preview(project, item["sha256"], source)
-        known = facts.get(item["sha256"], {})
-        for key, fact in SHOWN_FACTS.items():
-            if fact in known:
-                item[key] = known[fact]
-    return files
-
-
-def with_urls(item: dict[str, Any], links: urls.Links, previews: Previews) -> dict[str, Any]:
-    """An entry of the index with where it can be had; `thumb_url` only when there is a preview."""
-    path, preview = item["relative_path"], previews.among_all(item["sha256"])
-    item["tags"], item["origin"] = item.get("tags", ()), media.origin_of(path)
-    item["kind"], item["asset_id"] = media.kind_of(path), f"sha256:{item['sha256']}"
-    item["stream_url"], item["download_url"] = links.both(path)
-    if preview:
-        item["thumb_url"], _ = links.both(preview)
-    return item
 
 
 class Shelf:
@@ -409,8 +314,6 @@ def picture_of(data_url: str) -> tuple[bytes, str]:
 
 def routes(desk: Desk) -> Routes:
     return (
-        ("/api/projects/{project}/media", MediaList(desk)),
-        ("/api/projects/{project}/media/query", Query(desk)),
         ("/api/projects/{project}/media/delete", Delete(desk)),
         ("/api/projects/{project}/media/move", Move(desk)),
         ("/api/projects/{project}/media/copy", Copy(desk)),

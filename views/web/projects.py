@@ -9,8 +9,8 @@ import falcon
 
 from cas.committer import Acts
 from views.audit import timestamp
+from views.index_json import index_of
 from views.library import Library
-from views.manifest import index_of
 from views.sources import PRIMARY
 from views.web import body, urls
 from views.web.app import Routes
