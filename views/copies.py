@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cas.blobs import BlobRow
 from cas.digest import EMPTY, Digest
 from cas.disks import Disk
-from cas.index import ReadTxn
 from views.library import Library
 
 PAGE = 1000  # rows looked up in one transaction, so that readers stay short
@@ -22,7 +22,7 @@ class Copy:
 
     source        name of the source
     disk          what it lies on
-    whole         its file is there and looks as it did when its bytes were last known
+    whole         its file is there, looks as it did when its bytes were last known, and nobody touched it since
     read_back     and those were read from the disk after they had arrived
     verified_ns   when they were last read, or arrived
     """
@@ -65,20 +65,22 @@ class Copies:
         wanted = list(found)
         for source, library in self._libraries.items():
             for start in range(0, len(wanted), PAGE):
-                with library.store.index.read() as txn:
-                    for digest in wanted[start : start + PAGE]:
-                        copy = self._look(txn, source, library, digest)
-                        if copy is not None:
-                            found[digest].append(copy)
+                for digest, row, whole in self._look(library, wanted[start : start + PAGE]):
+                    whole = whole or library.store.doubt.is_sure(digest)  # somebody may be linking to it at this moment
+                    read_back = whole and (row.read_back or digest == EMPTY.digest)  # nothing has no file to be read
+                    found[digest].append(Copy(source, self.disks[source], whole, read_back, row.verified_ns))
         return found
 
-    def _look(self, txn: ReadTxn, source: str, library: Library, digest: Digest) -> Copy | None:
-        row = library.store.blobs.get(txn, digest.raw)
-        if row is None or all(library.tree.path_of(txn, key) is None for key in library.tree.uses_of(txn, digest)):
-            return None
-        empty = digest == EMPTY.digest  # has no file, and nothing to lose
-        whole = empty or library.store.blobs_on_disk.seal(digest) == row.seal
-        return Copy(source, self.disks[source], whole, empty or (whole and row.read_back), row.verified_ns)
+    @staticmethod
+    def _look(library: Library, digests: Sequence[Digest]) -> list[tuple[Digest, BlobRow, bool]]:
+        """Of these contents those that a name shows: do they look whole?"""
+        found, store, tree = [], library.store, library.tree
+        with store.index.read() as txn:
+            for digest in digests:
+                row = store.blobs.get(txn, digest.raw)
+                if row is not None and any(tree.path_of(txn, key) is not None for key in tree.uses_of(txn, digest)):
+                    found.append((digest, row, store.doubt.looks_sure(txn, digest, row)))
+        return found
 
 
 def _disk(library: Library) -> Disk:

@@ -12,8 +12,9 @@ import pytest
 
 from cas.errors import Degraded
 from tests.cas.test_told import Ticking
-from tests.cas.test_verify import blob, rot
+from tests.cas.test_verify import blob
 from tests.faulty import Death, FaultySystem
+from tests.rot import rot
 from tests.state import put
 from views.errors import HistoryUnfit
 from views.library import Library
@@ -216,7 +217,7 @@ def test_sums_are_computed_once(library: Library, manifests: Manifests) -> None:
 
 def test_a_rotten_file_is_left_out_and_told(library: Library, manifests: Manifests, root: Path) -> None:
     footage(library)
-    rot(blob(library, b"A001.mov" * 500), b"x" * 4000)
+    rot(library, blob(library, b"A001.mov" * 500), b"x" * 4000)
     written = manifests.write(FILM)
     assert [finding.kind for finding in written.findings] == ["damaged"] and written.files == 4
     assert written.as_json()["left_out"]

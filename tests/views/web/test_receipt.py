@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from cas.digest import sums_of
 from cas.disks import Disk
 from cas.system import System
+from tests.rot import rot
 from tests.views.web.conftest import Server, form
 
 
@@ -124,9 +124,7 @@ def test_a_batch_that_brought_nothing_begins_no_work(server: Server) -> None:
 def test_damage_is_told_with_its_paths(server: Server) -> None:
     name = server.project("Damage")
     path = server.root / name / server.stored(name, "a.mov", b"a clip that will rot")
-    stat = path.stat()
-    path.write_bytes(b"a clip that has rot?")
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    rot(server.libraries.primary, path, b"a clip that has rot?")
     result = confirmed(server, name)
     [finding] = result["findings"]
     assert (finding["kind"], finding["paths"]) == ("damaged", [f"{name}/ingest/originals/a.mov"])
