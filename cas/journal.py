@@ -14,11 +14,13 @@ index and folders finds what it said.
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import zip_longest
 
 from cas.segment import HEADER, RECORD, WINDOW_BYTES, Damage, Event, Window, header, pack, walk
 from cas.system import System
@@ -58,17 +60,15 @@ class Journal:
         self._written = self._out = self._synced = 0  # bytes since opening, over all segments
         self.last_seq = 0  # of the last event that is durable
         self._open_last(doubted)
+        self.drop_superseded()
         self.written_seq = self.last_seq  # of the last event that is written
 
     def segments(self) -> list[str]:
         """What the journal consists of, oldest first: the last base if there is one, and the segments behind it."""
         return self._sorted()[0]
 
-    def superseded(self) -> list[str]:
-        """Files of which a base has all that counts; a crash may leave them."""
-        return self._sorted()[1]
-
     def _sorted(self) -> tuple[list[str], list[str]]:
+        """What counts, and what a base has all of: a crash may leave it."""
         found = sorted(entry.name for entry in self._system.scan(self._folder))
         bases = [name for name in found if BASE_NAME.fullmatch(name)]
         logs = [name for name in found if SEGMENT_NAME.fullmatch(name)]
@@ -79,12 +79,21 @@ class Journal:
     @property
     def folded_seq(self) -> int:
         """Events up to this one are told no more; 0 when all are."""
-        first = self.segments()[:1]
-        return number_of(first[0]) if first and BASE_NAME.fullmatch(first[0]) else 0
+        return max(map(number_of, self.base()), default=0)
 
-    def closed_segments(self) -> list[str]:
-        """The segments that nothing is appended to any more, oldest first."""
-        return [name for name in self.segments() if SEGMENT_NAME.fullmatch(name)][:-1]
+    def base(self) -> list[str]:
+        """The name of the base; empty when nothing was folded yet."""
+        return [name for name in self.segments()[:1] if BASE_NAME.fullmatch(name)]
+
+    def foldable(self, upto_seq: int) -> tuple[list[str], int]:
+        """Segments that nothing is appended to any more and whose events are not above `upto_seq`, and the last of these."""
+        names = [name for name in self.segments() if SEGMENT_NAME.fullmatch(name)]
+        ends = [number_of(following) - 1 for following in names[1:]]
+        found = [name for name, end in zip(names, ends, strict=False) if end <= upto_seq]
+        return found, ends[len(found) - 1] if found else 0
+
+    def size_of(self, name: str) -> int:
+        return self._system.stat(self._folder, name).st_size
 
     def _open_last(self, doubted: bool) -> None:
         """Find the end of the last segment that holds events, and clear what a crash left behind it."""
@@ -198,14 +207,9 @@ class Journal:
         Called before anybody writes, when the index knows more than the journal (Store.catch_up).
         """
         name = self._system.token()
-        fd, end, first = self._system.create(staging, name), HEADER.size, 0
+        fd = self._system.create(staging, name)
         try:
-            self._system.write_at(fd, header(), 0)
-            for event in events:
-                data = pack([event])
-                self._system.write_at(fd, data, end)
-                first, last, end = first or event.seq, event.seq, end + len(data)
-            self._system.sync_file(fd)
+            first, last, end = self._fill(fd, events)
             self._system.rename(staging, name, self._folder, f"{first:012d}.log")
         except BaseException:
             self._system.close(fd)
@@ -214,6 +218,43 @@ class Journal:
         self.close()
         self._fd, self._end, self._spoilt, self._size = fd, end, end, end
         self.last_seq = self.written_seq = last
+
+    def _fill(self, fd: int, events: Iterable[Event]) -> tuple[int, int, int]:
+        """Write a whole segment and sync it: its first and last number, and its end."""
+        end, first, last = HEADER.size, 0, 0
+        self._system.write_at(fd, header(), 0)
+        for event in events:
+            data = pack([event])
+            self._system.write_at(fd, data, end)
+            first, last, end = first or event.seq, event.seq, end + len(data)
+        self._system.sync_file(fd)
+        return first, last, end
+
+    def put_base(self, events: Callable[[], Iterable[Event]], staging: int) -> None:
+        """Events that hold all rows as of the last of them take the place of every segment up to it (cas/fold.py).
+
+        events   gives them as often as it is asked: what was written is read again and compared before anything goes
+        """
+        name = self._system.token()
+        fd = self._system.create(staging, name)
+        try:
+            _, last, _ = self._fill(fd, events())
+            written = (event for item, _ in walk(self._system, fd, name) if not isinstance(item, Damage) for event in item)
+            if any(one != other for one, other in zip_longest(events(), written)):
+                raise OSError(errno.EIO, "what was written is not what can be read", name)
+            self._system.rename(staging, name, self._folder, f"{last:012d}.base")
+        except BaseException:
+            self._system.unlink(staging, name)
+            raise
+        finally:
+            self._system.close(fd)
+        self._system.sync_folder(self._folder)
+        self.drop_superseded()
+
+    def drop_superseded(self) -> None:
+        """Remove the files of which a base has all that counts."""
+        for name in self._sorted()[1]:
+            self._system.unlink(self._folder, name)
 
     def publish(self, events: Sequence[Event]) -> None:
         """After they were synced: show the events to followers."""
@@ -280,6 +321,8 @@ class Journal:
     def _read_on(self, seq: int, last: int) -> Iterator[Event]:
         """Events above `seq` up to `last`; whoever stands before the end of the base begins with all of it."""
         names = self.segments()
+        if names and BASE_NAME.fullmatch(names[0]) and seq < number_of(names[0]):
+            seq = 0
         for place, name in enumerate(names):
             if place + 1 < len(names) and number_of(names[place + 1]) <= seq + 1:
                 continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from cas.contents import USED, Contents, Uncertain, knowing
 from cas.digest import EMPTY, Digest
 from cas.doubt import Doubt
 from cas.errors import BlobDamaged, BlobUnknown
+from cas.fold import Folded, fold
 from cas.found import Found, find_on_disk, hash_open
 from cas.home import Ending, Home
 from cas.incoming import Incoming, Took
@@ -58,6 +60,7 @@ class Store:
         """
         self.system = system or System()
         self._closed, self._map_bytes = False, map_bytes
+        self._folding = threading.Lock()
         self.home = Home(root, self.system)
         try:
             self.state = State(self.system, self.home.incoming, reserve_bytes)
@@ -107,7 +110,18 @@ class Store:
     def look_after(self) -> None:
         """Now and then, from any thread: is the index still the file that was written here? Degraded when it is not."""
         self.commit(lambda acts: None)
-        self.index.forget_dead_readers()
+
+    def fold(self, upto_seq: int, *, small: bool = False) -> Folded:
+        """Keep the journal short (cas/fold.py): events up to `upto_seq` are asked for by nobody any more, but by followers that
+        have not read them yet. One at a time. OSError, Degraded.
+
+        small   also when it is hardly worth it
+        """
+        self.state.check()
+        with self.index.read() as txn:
+            read = min((row.seq for _, row in self.positions.scan(txn)), default=upto_seq)
+        with self._folding, self.state.told():
+            return fold(self.journal, self.home, self.system, min(upto_seq, read), self.available_bytes(), small=small)
 
     def _index_damaged(self, damage: IndexDamaged) -> None:
         """Reading may go on, where rows have their checksums; nothing more is built on it, and the next start makes it anew."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cas.pulse import Pulse
 from cas.system import System
 from tools.config import Settings
 from views.derived.darkroom import Darkroom
@@ -76,6 +77,7 @@ def open_libraries(settings: Settings, system: System | None = None) -> Iterator
             background(found.library, settings),
             sweeping(found.library),
             keeping(found.library, settings),
+            beating(found.library),
         ):
             yield found
 
@@ -224,6 +226,16 @@ def sweeping(library: Library) -> Iterator[None]:
         yield
     finally:
         sweeper.stop()
+
+
+@contextmanager
+def beating(library: Library) -> Iterator[None]:
+    """The index is looked at, a full disk is told, the journal stays short."""
+    pulse = Pulse(library.store, library.foldable_seq).start()
+    try:
+        yield
+    finally:
+        pulse.stop()
 
 
 @contextmanager

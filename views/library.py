@@ -13,6 +13,7 @@ from cas.blobs import BlobRow, OpenBlob
 from cas.collect import Collector
 from cas.committer import Acts
 from cas.digest import Digest
+from cas.fold import Folded
 from cas.found import FileBusy, Found
 from cas.incoming import Incoming
 from cas.index import ReadTxn
@@ -403,6 +404,7 @@ class Library:
     def tag(self, paths: Iterable[str], add: Iterable[str] = (), remove: Iterable[str] = ()) -> list[Tagged]:
         """Add and remove tags of the contents behind these paths, all or none; each path with what it has then. TagInvalid."""
         wanted, unwanted = (list(dict.fromkeys(map(clean, tags))) for tags in (add, remove))
+        self.store.state.admit()
         return self.store.commit(lambda acts: self.tags.change(acts, paths, wanted, unwanted))
 
     def tags_of(self, digest: Digest) -> tuple[str, ...]:
@@ -415,6 +417,16 @@ class Library:
     def _needed(self, txn: ReadTxn, digest: Digest) -> bool:
         """Does a name show this content, the trash included, or an earlier version that is kept?"""
         return any(True for _ in self.tree.uses_of(txn, digest)) or self.history.holds(txn, digest)
+
+    def fold_journal(self, *, small: bool = False) -> Folded:
+        """Make the journal shorter by what lies before the past that is kept (cas/fold.py). `small`: also when it is hardly worth
+        it. OSError, Degraded."""
+        return self.store.fold(self.foldable_seq(), small=small)
+
+    def foldable_seq(self) -> int:
+        """Nobody asks for the moments before this number any more."""
+        with self.store.index.read() as txn:
+            return self.history.since(txn)[0]
 
     def collector(self) -> Collector:
         """Finds, and on request removes, contents that no name shows, neither in the trash nor in what is kept of the past."""

@@ -19,7 +19,7 @@ LIBRARIES = {
     "falcon": ("views/web/*",),
     "fusionscript": ("tools/agents/resolve/*",),
     "jinja2": ("views/web/render.py",),
-    "lmdb": ("cas/index.py",),
+    "lmdb": ("cas/index.py", "cas/heap.py"),
     "msgpack": ("cas/*", "views/*"),
     "msgspec": ("*",),
     "multipart": ("views/web/*",),
