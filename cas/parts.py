@@ -215,6 +215,13 @@ class Parts:
         """Every part of which anything is on disk, also half a one."""
         return sorted({entry.name.rpartition(".")[0] or entry.name for entry in self.system.scan(self.folder)})
 
+    def has_bytes(self, name: str) -> bool:
+        try:
+            self.system.stat(self.folder, name + PART)
+        except FileNotFoundError:
+            return False
+        return True
+
     def drop_bytes(self, name: str) -> None:
         """The bytes are in the store, or nobody wants them; what was said about them stays."""
         with self.state.told():

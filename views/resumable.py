@@ -351,8 +351,13 @@ class Resumable:
             part.seal()
             result = self._place(live.upload, part)
         self._parts.note(upload.id, {"result": result, "at_ns": self._store.system.now_ns()})
-        self._store.without_name(Digest.from_hex(result["blake3"]), lambda: self._parts.drop_bytes(upload.id))
-        live.upload, live.part = replace(live.upload, result=result), None
+        live.upload, live.part = replace(live.upload, result=result), None  # noted: whatever becomes of the bytes
+        self._drop_bytes(live.upload)
+
+    def _drop_bytes(self, upload: Upload) -> None:
+        """The part of what was placed; it may be a link of the blob."""
+        assert upload.result is not None
+        self._store.without_name(Digest.from_hex(upload.result["blake3"]), lambda: self._parts.drop_bytes(upload.id))
 
     def _place(self, upload: Upload, part: Part) -> dict[str, Any]:
         """As any upload of a whole file; what is told of it then."""
@@ -425,10 +430,15 @@ class Resumable:
             self.remove(id)
             return 1
         if upload.result is not None:
-            self._parts.drop_bytes(id)  # a crash, or a disk that failed, may have kept them
+            self._sweep_bytes(upload)
         elif upload.complete and not upload.partial:
             self._place_late(id)
         return 0
+
+    def _sweep_bytes(self, upload: Upload) -> None:
+        """A crash, or a disk that failed, may have kept them."""
+        if self._parts.has_bytes(upload.id):
+            self._drop_bytes(upload)
 
     def _place_late(self, id: str) -> None:
         try:
