@@ -17,6 +17,7 @@ from tools.commands.verify import in_words
 from tools.config import BY_NAME, SETTINGS, Setting, Settings
 from tools.desk import DONE, Desk, Refused, at_desk
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOWHERE = "192.0.2.1"  # RFC 5737: an address nobody has; asking for the way there sends nothing
 
 
@@ -88,10 +89,11 @@ def _stop_signals() -> threading.Event:
     stop = threading.Event()
 
     def stopping(number: int, frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        for either in STOP_SIGNALS:
+            signal.signal(either, signal.SIG_DFL)
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, stopping)
     return stop
 

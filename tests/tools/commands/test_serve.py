@@ -147,3 +147,60 @@ def test_the_address_of_this_computer_comes_first_and_usual_ports_are_left_out()
     assert addresses(load(environ={}), 8787) == ["http://127.0.0.1:8787/dav/"]
     assert addresses(Settings(host="::1"), 80) == ["http://[::1]/dav/"]
     assert addresses(Settings(open=True, tls_cert=Path("c"), tls_key=Path("k")), 443)[0] == "https://127.0.0.1/dav/"
+
+
+def begin_upload(port: int, name: str, size_bytes: int) -> socket.socket:
+    """A PUT of which the first half was sent, and is being taken in."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+    head = f"PUT /dav/Wedding/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: {size_bytes}\r\nExpect: 100-continue\r\n\r\n"
+    connection.sendall(head.encode())
+    assert connection.recv(100).startswith(b"HTTP/1.1 100")
+    connection.sendall(bytes(size_bytes // 2))
+    return connection
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_an_upload_that_runs_when_it_is_stopped_is_finished_and_kept(root: Path, filmcan: Filmcan) -> None:
+    size = 4_000_000
+    with serving(root) as (process, port, _):
+        assert ask(port, "MKCOL", "/dav/Wedding")[0] == 201
+        with begin_upload(port, "long.mov", size) as upload:
+            process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 20
+            while not refuses(port):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert process.poll() is None
+            upload.sendall(bytes(size - size // 2))
+            assert upload.recv(1000).startswith(b"HTTP/1.1 201")
+        _, err = process.communicate(timeout=40)
+    assert process.returncode == 0, err
+    assert (root / ".filmcan/session").read_text().startswith("clean ")
+    assert (root / "P1-Wedding/long.mov").stat().st_size == size
+    assert json.loads(filmcan("verify", "--full", "--json").out)["findings"] == []
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once_and_nothing_half_is_seen(root: Path, filmcan: Filmcan, second: signal.Signals) -> None:
+    with serving(root) as (process, port, _):
+        assert ask(port, "MKCOL", "/dav/Wedding")[0] == 201
+        assert ask(port, "PUT", "/dav/Wedding/a.mov", b"clip")[0] == 201
+        with begin_upload(port, "long.mov", 4_000_000):
+            process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 20
+            while not refuses(port):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(second)
+            assert process.wait(timeout=10) == -second
+    assert not (root / ".filmcan/session").read_text().startswith("clean")
+    assert filmcan("get", "P1-Wedding/a.mov", "-").out == "clip"
+    assert "long.mov" not in filmcan("ls", "P1-Wedding").out
+    assert not list((root / ".filmcan/incoming").iterdir())
