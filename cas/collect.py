@@ -1,12 +1,14 @@
 """What no name needs any more. Nothing goes at once, nothing goes unasked: the two-scan rule of the durability reference §4.
 
 A blob goes only when no row shows it, its file has no other link, two scans at least a day apart found it so, and it has been
-so for the grace time. It is moved to `trash/blobs-<day>/` first and deleted a day later. An upload of the same bytes in between
-finds the blob missing and stores it again.
+so for the grace time. It is moved to `trash/blobs-<day>/` first, its links are counted once more, and it is deleted a day later.
+An upload of the same bytes in between finds the blob missing and stores it again. A clock that was set makes nothing older: the
+cycle is skipped, and what was written down moves along.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cas.blobs import BlobRow
+from cas.calm import Place
 from cas.committer import Acts
 from cas.contents import OrphanRow
 from cas.digest import EMPTY, Digest
@@ -21,6 +24,7 @@ from cas.index import ReadTxn, WriteTxn
 from cas.layout import HOME
 from cas.store import Store
 
+log = logging.getLogger("filmcan.cas")
 DAY_NS = 86_400 * 10**9
 GRACE_NS = 30 * DAY_NS
 HOLDING = "blobs-"
@@ -45,6 +49,7 @@ class Collector:
     def __init__(self, store: Store, needed: Needed, *, grace_ns: int = GRACE_NS) -> None:
         self._store, self._needed, self._grace_ns = store, needed, grace_ns
         self._orphans = store.orphans
+        self.skipped = ""
 
     def plan(self) -> list[Candidate]:
         """What could go, and when. Changes nothing."""
@@ -77,13 +82,28 @@ class Collector:
         return found
 
     def run(self) -> list[Candidate]:
-        """Note what has no name now, move away what is ripe, delete what was moved away a day ago. The candidates that went."""
+        """Note what has no name now, move away what is ripe, delete what was moved away a day ago. The candidates that went.
+
+        None go when the clock was set since the last run; `skipped` says so then.
+        """
+        jump_ns = self._store.note(self._clock_jump)
+        self.skipped = f"the clock was set by {jump_ns // 10**9} s since the last run" if jump_ns else ""
+        if jump_ns:
+            log.warning("nothing is collected: %s", self.skipped)
+            return []
         candidates = self.plan()
         self._store.note(lambda txn: self._mark(txn, candidates))
         ripe = [candidate for candidate in candidates if candidate.ripe]
         gone = [candidate for candidate in ripe if self._store.commit(partial(self._take, candidate=candidate))]
         self._empty_holding()
         return gone
+
+    def _clock_jump(self, txn: WriteTxn) -> int:
+        """By how much the clock was set. What is written down of orphans is set by as much: they are no older than they were."""
+        jump_ns = self._store.clock.jump_ns(txn, b"collect")
+        for key, seen in list(self._orphans.scan(txn)) if jump_ns else ():
+            self._orphans.put(txn, key, OrphanRow(seen.since_ns + jump_ns, seen.scans, seen.last_ns + jump_ns))
+        return jump_ns
 
     def _mark(self, txn: WriteTxn, candidates: list[Candidate]) -> None:
         """Count this scan for each candidate; a blob that has a name again is forgotten."""
@@ -104,24 +124,29 @@ class Collector:
             return False
         if self._why_not(digest, row, self._orphans.get(acts.txn, digest.raw), acts.at_ns):
             return False
-        for number in self._files(digest, row):
-            self._hold(acts, digest, number)
+        held = [self._hold(acts, digest, number) for number in self._files(digest, row)]
+        if any(store.system.stat(*aside).st_nlink > 1 for _, aside in held):  # somebody made a link to it in this very moment
+            for place, aside in held:
+                store.system.rename(*aside, *place)
+            return False
         store.contents.forget(acts, digest)
         acts.tell("collected", {"digest": digest.hex, "size": candidate.size_bytes})
         return True
 
-    def _hold(self, acts: Acts, digest: Digest, number: int) -> None:
-        """Move a physical copy into the holding folder of today."""
+    def _hold(self, acts: Acts, digest: Digest, number: int) -> tuple[Place, Place]:
+        """Move a physical copy into the holding folder of today; from where, and where to."""
         store = self._store
         holding = HOLDING + time.strftime("%Y-%m-%d", time.gmtime(acts.at_ns // 10**9))
         try:
             store.system.make_folder(store.home.trash, holding)
         except FileExistsError:
             pass  # another blob went today
-        shard, name = store.blobs_on_disk.place(digest, number)
-        store.system.rename(shard, name, acts.folder((HOME, "trash", holding)), digest.hex + name[BLOB_NAME_CHARS:])
-        acts.touch(shard)
+        place = store.blobs_on_disk.place(digest, number)
+        aside = acts.folder((HOME, "trash", holding)), digest.hex + place[1][BLOB_NAME_CHARS:]
+        store.system.rename(*place, *aside)
+        acts.touch(place[0])
         acts.touch(store.home.trash)
+        return place, aside
 
     def _empty_holding(self) -> None:
         """Delete what was moved away more than a day ago."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cas.blobs import BlobRow, Blobs, OpenBlob
+from cas.clock import Clock
 from cas.committer import Acts, Committer, Position
 from cas.contents import USED, Contents, Uncertain, knowing
 from cas.digest import EMPTY, Digest
@@ -91,6 +92,7 @@ class Store:
     def _define_tables(self) -> None:
         self.contents = Contents(self.system, self.index, self.blobs_on_disk, self.ways)
         self.blobs, self.sha256s, self.orphans = self.contents.blobs, self.contents.sha256s, self.contents.orphans
+        self.clock = Clock(self.system, self.index)
         self.positions = self.index.table("positions", Position, journaled=False)
 
     def catch_up(self) -> int:
@@ -253,12 +255,16 @@ class Store:
     def digests(self, txn: ReadTxn, after: bytes = b"") -> Iterator[tuple[Digest, BlobRow]]:
         return ((Digest(key), row) for key, row in self.blobs.scan(txn, after=after))
 
+    def page(self, after: bytes = b"", count: int = PAGE_ROWS) -> list[tuple[Digest, BlobRow]]:
+        """The rows of the next blobs behind a digest: a read transaction must not last as long as all blobs take."""
+        with self.index.read() as txn:
+            return list(itertools.islice(self.digests(txn, after), count))
+
     def pages(self) -> Iterator[list[tuple[Digest, BlobRow]]]:
-        """Every row of a blob, a page at a time: a read transaction must not last as long as all blobs take."""
+        """Every row of a blob, a page at a time."""
         after: bytes | None = b""
         while after is not None:
-            with self.index.read() as txn:
-                page = list(itertools.islice(self.digests(txn, after), PAGE_ROWS))
+            page = self.page(after)
             yield page
             after = page[-1][0].raw if len(page) == PAGE_ROWS else None
 

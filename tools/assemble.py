@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cas.collect import DAY_NS
 from cas.pulse import Pulse
 from cas.system import System
 from tools.config import Settings
@@ -24,6 +25,7 @@ from views.sources import PRIMARY, Sources
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from cas.store import Store
     from davfront.app import DavApp
     from davfront.server import Server
     from views.web.app import Room
@@ -38,6 +40,8 @@ def options_of(settings: Settings) -> Options:
         reserve_bytes=settings.reserve_bytes,
         max_upload_bytes=settings.max_upload_bytes,
         brake_limit=settings.mass_delete_limit,
+        scrub_period_ns=settings.scrub_days * DAY_NS,
+        grace_ns=settings.collect_after_days * DAY_NS,
     )
 
 
@@ -70,6 +74,12 @@ def open_library(settings: Settings, system: System | None = None) -> Iterator[L
 def open_libraries(settings: Settings, system: System | None = None) -> Iterator[Libraries]:
     """The library of the root and those of all sources, as a server uses them: followed, and watched when settings say so."""
 
+    served: list[Libraries] = []
+
+    def others() -> list[tuple[str, Store]]:
+        """Where lost bytes may still be whole."""
+        return [(name, library.store) for each in served for name, library in each.items()]
+
     @contextmanager
     def opener(root: Path, source: str) -> Iterator[Opened]:
         with (
@@ -79,12 +89,16 @@ def open_libraries(settings: Settings, system: System | None = None) -> Iterator
             keeping(found.library, settings),
             beating(found.library),
         ):
-            yield found
+            found.library.healer.replicas = others
+            with caring(found.library, settings):
+                yield found
 
     libraries = Libraries(open_sources(settings, system), opener, darkroom_of(settings))
+    served.append(libraries)
     try:
         yield libraries
     finally:
+        served.clear()
         libraries.close()
 
 
@@ -130,6 +144,7 @@ def rooms() -> Sequence[Room]:
     """Every room of the API. Imported here, because most commands need none of them."""
     from views.web import (
         batches,
+        care,
         health,
         listing,
         media,
@@ -149,9 +164,9 @@ def rooms() -> Sequence[Room]:
     )  # fmt: skip
 
     return (
-        health.routes, projects.routes, upload.routes, batches.routes, listing.routes, media.routes, thumbnails.routes,
-        reindex.routes, sources.routes, works.routes, registry.routes, receipt.routes, needed.routes, resolve.routes,
-        resumable.routes, workflow.routes, pages.routes,
+        health.routes, care.routes, projects.routes, upload.routes, batches.routes, listing.routes, media.routes,
+        thumbnails.routes, reindex.routes, sources.routes, works.routes, registry.routes, receipt.routes, needed.routes,
+        resolve.routes, resumable.routes, workflow.routes, pages.routes,
     )  # fmt: skip
 
 
@@ -214,6 +229,18 @@ def background(library: Library, settings: Settings) -> Iterator[None]:
         yield
     finally:
         watcher.stop()
+
+
+@contextmanager
+def caring(library: Library, settings: Settings) -> Iterator[None]:
+    """Clips are read again, lost ones brought back, space given back."""
+    from views.care import Caretaker
+
+    caretaker = Caretaker(library.care, library.store, collect=settings.collect).start()
+    try:
+        yield
+    finally:
+        caretaker.stop()
 
 
 @contextmanager

@@ -278,6 +278,21 @@ class Settings:
         1,
         "On how many disks a file must be before a receipt calls it safe. All projects on one disk are one copy.",
     )
+    scrub_days: int = setting(
+        Kind("whole number", _whole(0, 3650)),
+        30,
+        "Within so many days every stored clip is read again while serving, quietly, to find what the disk lost; 0 means never.",
+    )
+    collect: bool = setting(
+        SWITCH,
+        False,
+        "Give back by itself, while serving, the space of clips that no project, trash or history needs any more.",
+    )
+    collect_after_days: int = setting(
+        Kind("whole number", _whole(0, 3650)),
+        30,
+        "For so many days a clip stays that nothing needs any more, before `collect` may take it.",
+    )
     source_parents: tuple[Path, ...] = setting(
         Kind("list of paths", _whole_paths),
         (),

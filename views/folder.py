@@ -109,7 +109,13 @@ class Folder:
         if modes.S_ISDIR(stat.st_mode):
             acts.forget_folders()
         else:
-            self._store.contents.calm.follow(acts.txn, stat, self._system.stat(to_fd, to_name))
+            self._follow(acts, stat, to_fd, to_name)
+
+    def _follow(self, acts: Acts, before: os.stat_result, fd: int, name: str) -> None:
+        """We gave a file another name: that is no edit (cas/calm.py)."""
+        after = self._stat(fd, name)
+        if after is not None:
+            self._store.contents.calm.follow(acts.txn, before, after)
 
     def drop(self, acts: Acts, folders: Folders, name: str, entry: Entry) -> None:
         """Take the name of a file off the disk; its bytes are in the store. A stranger under that name is set aside."""
@@ -132,7 +138,7 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return False
         if modes.S_ISREG(before.st_mode):
-            self._store.contents.calm.follow(acts.txn, before, self._system.stat(acts.folder(trash), trash_name))
+            self._follow(acts, before, acts.folder(trash), trash_name)
         acts.forget_folders()
         return True
 

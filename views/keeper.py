@@ -256,6 +256,7 @@ class Emptier:
         try:
             if not entry.is_folder:
                 if self._is_safe(acts, folders, entry):
+                    self._store.contents.losing_name(acts, entry.digest, entry.own)
                     self._store.system.unlink(acts.folder(folders), entry.name)
                 return
             if entry.kind is Kind.PROJECT:

@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cas.blobs import BlobRow, OpenBlob
-from cas.collect import Collector
+from cas.collect import GRACE_NS, Collector
 from cas.committer import Acts
 from cas.digest import Digest
 from cas.fold import Folded
 from cas.found import FileBusy, Found
 from cas.incoming import Incoming
 from cas.index import ReadTxn
+from cas.scrub import PERIOD_NS, Scrub
 from cas.store import Store
 from cas.system import System
 from views import naming
 from views.arrivals import Arrivals, Brought, Uploaded, check_name
 from views.brake import Brake
 from views.by_hand import ByHand
+from views.care import Care
 from views.derived.facts import Facts
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
@@ -50,12 +52,16 @@ class Options:
     reserve_bytes      free space uploads leave alone; None for the smaller of 2 GiB and 1 %
     max_upload_bytes   the largest body `receive` takes; None or 0 for any
     brake_limit        names a device may take away or write over in a minute (views/brake.py); 0 for any number
+    scrub_period_ns    every clip is read again within this time (cas/scrub.py); 0 for never
+    grace_ns           for so long a content stays that no name needs (cas/collect.py)
     """
 
     refuse_clashes: bool = False
     reserve_bytes: int | None = None
     max_upload_bytes: int | None = None
     brake_limit: int = 0
+    scrub_period_ns: int = PERIOD_NS
+    grace_ns: int = GRACE_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,8 @@ class Library:
             self.facts = Facts(self.store)
             self.history = History(self.store, self.tree)
             self.brake = Brake(self.store, options.brake_limit)
-            self._collector = Collector(self.store, self._needed)
+            self._collector = Collector(self.store, self._needed, grace_ns=options.grace_ns)
+            self.scrub = Scrub(self.store, options.scrub_period_ns)
             self.store.catch_up()
             self.brake.load()
         except BaseException:
@@ -126,6 +133,7 @@ class Library:
         self.healer = Healer(self.store, self.tree, self.edit)
         self.store.doubt.names, self.store.doubt.mend = self.tree.paths_of, self.edit.mend
         self.store.doubt.accept = self.by_hand.accept_edit
+        self.care = Care(self.store, self.tree, self.healer, self._collector, self.scrub)
 
     def close(self) -> None:
         """After the last request. Gives the root back."""

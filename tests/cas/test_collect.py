@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,25 @@ from msgspec.structs import replace
 from cas.collect import DAY_NS, Collector
 from cas.digest import sums_of
 from cas.verify import verify
-from tests.faulty import Clock
+from tests import faulty
 from tests.state import check_links, check_replay, put, read, rows
 from views.library import Library
 
 FILM = "P1-Film"
 OLD = sums_of(b"old").digest
+
+
+class Clock(faulty.Clock):
+    """Both clocks go together, unless somebody sets the one on the wall."""
+
+    set_ns = 0
+
+    def monotonic_s(self) -> float:
+        return (self.at_ns - self.set_ns) / 1e9
+
+    def set_clock(self, by_ns: int) -> None:
+        self.at_ns += by_ns
+        self.set_ns += by_ns
 
 
 @pytest.fixture
@@ -173,3 +188,115 @@ def test_a_name_that_comes_in_the_last_moment_keeps_its_bytes(library: Library, 
         assert read(library, name) == data
     assert verify(library.store, full=True).findings == []
     check_links(library)
+
+
+def test_a_clock_that_was_set_skips_a_cycle_and_makes_nothing_older(
+    library: Library, collector: Collector, clock: Clock
+) -> None:
+    ripen(collector, clock, 20)
+    for by_days in (400, -400, 1):
+        clock.set_clock(by_days * DAY_NS)
+        assert collector.run() == [] and "the clock was set" in collector.skipped
+    assert blob(library).exists()
+    assert ripen(collector, clock, 8) == [] and collector.skipped == ""
+    assert ripen(collector, clock, 3) == [OLD.raw]
+
+
+def test_five_minutes_more_or_less_are_no_jump(library: Library, collector: Collector, clock: Clock) -> None:
+    collector.run()
+    clock.set_clock(299 * 10**9)
+    collector.run()
+    assert collector.skipped == ""
+
+
+def test_a_clock_without_a_battery_is_noticed_over_a_restart(
+    library: Library, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def jump() -> int:
+        return library.store.note(lambda txn: library.store.clock.jump_ns(txn, b"test"))
+
+    boots = iter("abcd")
+    monkeypatch.setattr(clock, "boot_id", lambda: next(boots))
+    assert jump() == 0
+    clock.at_ns += 30 * DAY_NS
+    assert jump() == 0, "it was off for a month"
+    clock.at_ns -= 40 * DAY_NS
+    assert jump() == -40 * DAY_NS
+    clock.at_ns += 9000 * DAY_NS
+    assert jump() == 9000 * DAY_NS
+
+
+def test_a_link_made_in_the_last_moment_keeps_the_blob(
+    library: Library, collector: Collector, clock: Clock, tmp_path: Path
+) -> None:
+    """Between the last look and the rename: its links are counted once more in the holding place."""
+    rename = clock.rename
+
+    def link_first(folder: int, name: str, to_folder: int, to_name: str) -> None:
+        if to_name == OLD.hex and not (tmp_path / "kept").exists():
+            os.link(blob(library), tmp_path / "kept")
+        rename(folder, name, to_folder, to_name)
+
+    clock.rename = link_first  # type: ignore[method-assign]
+    assert ripen(collector, clock) == [] and blob(library).exists()
+    assert why(collector) == ["a file outside the index still shows it"]
+    os.unlink(tmp_path / "kept")
+    clock.rename = rename  # type: ignore[method-assign]
+    assert [candidate.digest for candidate in collector.run()] == [OLD]
+
+
+@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=pytest.mark.long), pytest.param(600, marks=pytest.mark.long)])
+def test_collecting_without_grace_beside_uploads_and_deletes_loses_nothing_acknowledged(root: Path, seconds: int) -> None:
+    """Durability reference §9, "GC race": eight writers of few contents, so that what one collects another just sent again."""
+    clock = Clock()
+    seed = int(os.environ.get("FILMCAN_SEED", random.randrange(1 << 32)))
+    print(f"FILMCAN_SEED={seed}")
+    library = Library(root, clock)
+    library.make_project("Film")
+    collector = Collector(library.store, lambda txn, digest: bool(library.tree.paths_of(txn, digest)), grace_ns=0)
+    stop, failed, done = threading.Event(), list[str](), dict[int, int]()
+    shown: list[bytes | None] = [None] * 8
+
+    def write(number: int) -> None:
+        chance, path = random.Random(seed + number), f"{FILM}/{number}"
+        while not stop.is_set():
+            data = b"content %d" % chance.randrange(12)
+            if chance.random() < 0.3 and shown[number] is not None:
+                library.delete(path)
+                shown[number] = None
+            else:
+                put(library, path, data)
+                shown[number] = data
+            if shown[number] is not None and read(library, path) != shown[number]:
+                failed.append(path)
+            done[number] = done.get(number, 0) + 1
+
+    def told(act: Callable[[int], None], number: int) -> None:
+        try:
+            act(number)
+        except Exception as error:
+            failed.append(f"{number}: {error!r}")
+
+    threads = [threading.Thread(target=told, args=(write, number)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    until, gone = time.monotonic() + seconds, 0
+    while time.monotonic() < until and not failed:
+        empty_trash(library)
+        gone += len(collector.run())
+        clock.at_ns += DAY_NS
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failed == [] and gone > 0
+    for number, data in enumerate(shown):
+        assert library.find(f"{FILM}/{number}") is None if data is None else read(library, f"{FILM}/{number}") == data
+    assert verify(library.store, full=True).findings == []
+    check_replay(library).close()
+    print(f"{seconds} s: {sum(done.values())} uploads and deletes, {gone} contents collected, none of them needed")
+
+
+def empty_trash(library: Library) -> None:
+    """The names in the trash hold links; without them what was deleted is nobody's."""
+    for path in library.store.layout.trash.glob("2*/*"):
+        path.unlink()

@@ -14,6 +14,7 @@ import pytest
 
 from cas.blobs import BlobRow
 from cas.calm import CalmRow
+from cas.clock import ClockRow
 from cas.committer import Position
 from cas.contents import DamagedRow, InodeRow, OrphanRow, Sha256Row
 from cas.digest import sums_of
@@ -21,6 +22,7 @@ from cas.home import Home
 from cas.index import Index, Meta, Table
 from cas.journal import Event, Journal
 from cas.link import Seal
+from cas.scrub import ScrubRow
 from cas.segment import HEADER, pack, unpack
 from tests.faulty import QuickSystem
 from views.batches import BatchItem, BatchRow
@@ -99,6 +101,8 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     "meta": (b"applied", Meta(7)),
     "positions": (b"manifest", Position(7)),
     "damaged": (SUMS.digest.raw, DamagedRow(AT_NS, "damaged")),
+    "scrub": (b"scrub", ScrubRow(AT_NS, 0, SUMS.digest.raw, 1000, 4000, 1, AT_NS - 9)),
+    "clock": (b"collect", ClockRow(AT_NS, 1234.5, "a boot")),
     "calm": ((99).to_bytes(16, "big"), CalmRow(AT_NS, 2)),
     "orphans": (SUMS.digest.raw, OrphanRow(AT_NS, 2, AT_NS)),
 }

@@ -23,7 +23,8 @@ def command(desk: Desk, dry_run: bool) -> None:
     that by itself; it never removes clips. What the journal tells of before that time is folded into what was left of it.
 
     Slowly, on purpose: a clip goes when two runs, at least a day apart, found it without a name and it has been so for
-    30 days. It is set aside first and deleted by a run on a later day. Run it every night.
+    30 days (collect_after_days). It is set aside first and deleted by a run on a later day. Run it every night, or let
+    the server do it: `collect = true` in the settings.
 
     \b
     Examples:
@@ -41,6 +42,8 @@ def command(desk: Desk, dry_run: bool) -> None:
         waiting = collector.plan()
         gone = [candidate for candidate in waiting if candidate.ripe] if dry_run else collector.run()
         folded = Folded() if dry_run else library.fold_journal()
+    if collector.skipped:
+        desk.warn(f"nothing was collected: {collector.skipped}; the next run counts again")
     left = {candidate.digest for candidate in gone}
     waiting = [candidate for candidate in waiting if candidate.digest not in left]
     desk.say(f"{count(len(old), 'name')} {'would leave' if dry_run else 'left'} the trash")
@@ -55,6 +58,7 @@ def command(desk: Desk, dry_run: bool) -> None:
         {
             "dry_run": dry_run,
             "folded": {"segments": folded.segments, "size_bytes": folded.size_bytes, "why": folded.why},
+            "skipped": collector.skipped or None,
             "emptied": [item.path for item in old],
             "gone": [_facts(item) for item in gone],
             "kept": [_facts(item) for item in waiting],

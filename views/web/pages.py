@@ -31,6 +31,7 @@ POLICY = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 ORIGINALS = ("ingest", "originals")
+SHOWN_CHARS = 300  # of the paths of lost clips; GET /api/care has all
 ALWAYS = "public, max-age=31536000, immutable"
 
 
@@ -140,11 +141,13 @@ class Page:
     def _trouble(self) -> list[dict[str, str]]:
         """What every page says at its top: which sources are full or only read, and why."""
         states = self._desk.states()
-        return [
-            {"source": "" if len(states) == 1 else name, "state": state.name, "why": why}
-            for name, state in states.items()
-            if (why := state.why)
-        ]
+        found = [(name, state.name, why) for name, state in states.items() if (why := state.why)]
+        for name in states:
+            library = self._desk.libraries.get(name)
+            if lost := [each for each in library.care.lost() if each.paths] if library else []:
+                shown = ", ".join(path for each in lost for path in each.paths[:2])
+                found.append((name, "damaged", shown if len(shown) < SHOWN_CHARS else f"{shown[:SHOWN_CHARS]} …"))
+        return [{"source": "" if len(states) == 1 else name, "state": state, "why": why} for name, state, why in found]
 
 
 def guard(resp: falcon.Response) -> None:
