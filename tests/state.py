@@ -43,11 +43,15 @@ def in_index(library: Library, *, hidden: bool = False) -> Tree:
 def on_disk(root: Path) -> Tree:
     """Every name that other programs see, except what followers generate."""
     found: Tree = {}
-    for path in sorted(root.rglob("*")):
-        inner = path.relative_to(root)
-        if inner.parts[0] == ".filmcan" or (len(inner.parts) > 1 and inner.parts[1] in GENERATED):
-            continue
-        found[str(inner)] = None if path.is_dir() else path.read_bytes()
+    for folder, names, files in os.walk(root):
+        inner = os.path.relpath(folder, root)
+        if inner == ".":
+            names[:] = [name for name in names if name != ".filmcan"]
+        elif os.sep not in inner:
+            names[:] = [name for name in names if name not in GENERATED]
+            files = [name for name in files if name not in GENERATED]
+        found |= {os.path.normpath(os.path.join(inner, name)): None for name in names}
+        found |= {os.path.normpath(os.path.join(inner, name)): Path(folder, name).read_bytes() for name in files}
     return found
 
 

@@ -24,8 +24,9 @@ COPY_BYTES = 1 << 24
 class FileSystem:
     """How a file system is made. Small, so that a copy of the image is quick; no smaller than its tool allows.
 
-    kind           as mount calls it
-    sector_bytes   a disk may tear a write between two sectors of this size
+    kind     as mount calls it
+    whole    where blocks of 4096 bytes lie that no cut tears: super blocks, which have one checksum and are read before any
+             log. A disk with a torn one cannot be mounted, whatever a program did
     """
 
     name: str
@@ -33,7 +34,7 @@ class FileSystem:
     size_bytes: int
     command: tuple[str, ...]
     options: str = ""
-    sector_bytes: int = 512
+    whole: tuple[int, ...] = (0,)
 
 
 EXT4 = ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard")
@@ -42,8 +43,7 @@ FILE_SYSTEMS = {
     for found in (
         FileSystem("ext4", "ext4", 128 * MIB, EXT4),
         FileSystem("xfs", "xfs", 320 * MIB, ("mkfs.xfs", "-q", "-K", "-f")),
-        # the super block is 4096 bytes and has one checksum: no btrfs can be mounted after a cut tore it
-        FileSystem("btrfs", "btrfs", 256 * MIB, ("mkfs.btrfs", "-q", "-K", "-f"), sector_bytes=4096),
+        FileSystem("btrfs", "btrfs", 256 * MIB, ("mkfs.btrfs", "-q", "-K", "-f"), whole=(64 << 10, 64 * MIB)),
         FileSystem("ext4-writeback", "ext4", 128 * MIB, EXT4, "data=writeback"),
         FileSystem("ext4-data-in-log", "ext4", 128 * MIB, EXT4, "data=journal"),
     )
@@ -119,8 +119,9 @@ def recorded(kind: FileSystem, work: Path, *, direct: bool) -> Iterator[Recorder
     finally:
         os.close(marks)
         unmount(served)
-        process.wait(30)
         process.stdout.close()
+        if code := process.wait(30):
+            raise RuntimeError(f"the recorder ended with {code}; its record cannot be believed")
 
 
 class NotMounted(Exception):

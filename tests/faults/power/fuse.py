@@ -134,7 +134,10 @@ class Served:
             data, code = self._do(request), 0
         except OSError as error:
             data, code = b"", -(error.errno or errno.EIO)
-        os.write(self._fd, OUT.pack(OUT.size + len(data), code, request.id) + data)
+        try:
+            os.write(self._fd, OUT.pack(OUT.size + len(data), code, request.id) + data)
+        except FileNotFoundError:
+            return  # nobody waits for it any more: it was interrupted, or the folder is being unmounted (fuse(4))
 
     def _do(self, request: Request) -> bytes:
         match request.op:

@@ -112,7 +112,7 @@ def cut(
             continue
         now = cuts.to(choice.at)
         rebuilt.advance(now.safe)
-        way = Way(random.Random(f"{seed} state {choice.number}"), kind.sector_bytes)
+        way = Way(random.Random(f"{seed} state {choice.number}"), kind.whole)
         kept = WAYS[choice.way](way, now.loose)
         found.states += 1
         try:

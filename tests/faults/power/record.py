@@ -1,18 +1,19 @@
 """What a recorder wrote down, and what a disk may hold when the power goes at some place of it.
 
 A flush covers the writes that had been answered when it was asked for; they are on the disk for good. Any of the later ones
-may be there or not, whole or in part: a sector is the old or the new one.
+may be there or not, whole or in part: a sector of 512 bytes is the old or the new one.
 """
 
 from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+SECTOR_BYTES, BLOCK_BYTES = 512, 4096
 HEAD = struct.Struct("<BIQI")
 
 
@@ -95,10 +96,10 @@ Kept = list[Piece]
 
 
 class Way:
-    """Decides it, by chance. `sector_bytes`: no smaller part of a write is torn."""
+    """Decides it, by chance. `whole`: where blocks lie that are not torn."""
 
-    def __init__(self, chance: random.Random, sector_bytes: int) -> None:
-        self._chance, self._sector_bytes = chance, sector_bytes
+    def __init__(self, chance: random.Random, whole: Collection[int]) -> None:
+        self._chance, self._whole = chance, whole
 
     def nothing(self, loose: Sequence[Piece]) -> Kept:
         return []
@@ -135,8 +136,12 @@ class Way:
         return sectors[: self._chance.randint(0, len(sectors))]
 
     def _sectors(self, piece: Piece) -> list[Piece]:
-        size = self._sector_bytes
-        return [Piece(piece.offset + at, piece.data[at : at + size]) for at in range(0, len(piece.data), size)]
+        found, at = [], 0
+        while at < len(piece.data):
+            size = BLOCK_BYTES if piece.offset + at in self._whole else SECTOR_BYTES
+            found.append(Piece(piece.offset + at, piece.data[at : at + size]))
+            at += size
+        return found
 
 
 WAYS: dict[str, Callable[[Way, Sequence[Piece]], Kept]] = {

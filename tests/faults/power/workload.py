@@ -29,7 +29,7 @@ from views.resumable import Upload
 State = dict[str, Any]  # what a project holds: "file <path>", "folder <path>", "notes", "job <id>", "upload <id>" → what of it
 SHARED = [random.Random(n).randbytes(9_000) for n in range(3)]  # contents that several clients send
 SIZES = (0, 1, 700, 700, 4096, 9_000, 60_000, 200_000)
-BIG = 3_000_000
+BIG = (3_000_000, 12_000_000)  # the larger one starts to be written out before its end
 PROP = "{urn:x-filmcan:test}word"
 PAGE_BYTES = 4096
 BOUNDARY = "--------filmcan-test"
@@ -234,7 +234,7 @@ class Client:
     def _content(self) -> bytes:
         if self._chance.random() < 0.3:
             return self._chance.choice(SHARED)
-        return self._chance.randbytes(BIG if self._chance.random() < 0.02 else self._chance.choice(SIZES))
+        return self._chance.randbytes(self._chance.choice(BIG if self._chance.random() < 0.02 else SIZES))
 
     def _new_path(self) -> str:
         folder = self._chance.choice([self.project, *self._paths("folder ")])
