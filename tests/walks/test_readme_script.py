@@ -16,6 +16,7 @@ import pytest
 from tests.clients.frail import Break, Frail
 from tests.clients.server import FILMCAN, DavServer, running
 from tests.samples.make import make_samples
+from views.derived.lab import lacking
 from views.library import Library
 
 README = Path(__file__).parents[2] / "README.md"
@@ -50,13 +51,17 @@ def test_the_script_of_the_readme_does_what_its_comments_say(server: DavServer, 
     environment = {**os.environ, "FILMCAN": f"http://{server.host}:{server.port}"}
     ended = subprocess.run(["sh", "-eu"], input=script(), cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    stored, again, bare, needed, media, piece, reindexed, job, deleted = answers(ended.stdout)
+    stored, again, bare, batch, ended_batch, needed, media, piece, *rest = answers(ended.stdout)
+    tagged, found, facts, reindexed, job, deleted = rest
     assert stored["status"] == "stored" and stored["path"] == "ingest/originals/clip.mov"  # type: ignore[index]
     assert (again["status"], again["path"]) == ("duplicate", stored["path"])  # type: ignore[index]
     assert bare["status"] == "duplicate"  # type: ignore[index]
     assert "have" in json.dumps(needed)
     assert [item["relative_path"] for item in media["media"]] == ["ingest/originals/clip.mov"]  # type: ignore[index]
     assert piece == 100
+    assert batch["counts"]["duplicate"] == 1 and len(ended_batch["items"]) == 1  # type: ignore[index]
+    assert tagged["updated"][0]["tags"]["manual"] == ["keeper"] and len(found["media"]) == 1  # type: ignore[index]
+    assert lacking() or (facts["status"] == "ok" and (tmp_path / "clip.jpg").read_bytes()[:3] == b"\xff\xd8\xff")  # type: ignore[index]
     assert reindexed["removed"] == 0 and job["ok"] and deleted["removed"] == ["ingest/originals/clip.mov"]  # type: ignore[index]
     assert (server.root / "P1-Wedding-Anna").is_dir()
 
