@@ -103,10 +103,10 @@ def windows_cannot(name: str) -> str:
 
 
 def clean_label(text: str | None) -> str:
-    """A label from what a person typed: runs of anything but letters, digits, `.`, `_`, `-` become one `-`."""
+    """A label from what a person typed: runs of anything but letters, digits, `.`, `_`, `-` become one `-`, runs of dots one."""
     label = nfc((text or "").strip())
     label = "".join(char if char.isalnum() or unicodedata.combining(char) or char in "._-" else "-" for char in label)
-    label = re.sub(r"-{2,}", "-", label).strip("-").lstrip("._-")
+    label = re.sub(r"\.{2,}", ".", re.sub(r"-{2,}", "-", label)).strip("-").lstrip("._-")
     while len(label.encode()) > MAX_NAME_BYTES - 20:
         label = label[:-1]
     return label.rstrip(".-") or DEFAULT_LABEL

@@ -87,6 +87,7 @@ def test_what_windows_can_hold_is_not() -> None:
         (("P007-x", set(), "P007-x")),
         (("Ünï", set(), "P1-Ünï")),
         (("...", set(), "P1-Project")),
+        (("a..b...c.d", set(), "P1-a.b.c.d")),
         (("x" * 400, set(), "P1-" + "x" * 180)),
     ],
 )  # fmt: skip

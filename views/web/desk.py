@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cas.state import State
@@ -62,11 +63,17 @@ class Desk:
         return found
 
     def project(self, name: str, source: str | None) -> tuple[Library, Project]:
-        """A project by its name in a URL. 400 for a name that cannot be one, 404 for one that is not there."""
-        if not name or name[0] in "._" or ".." in name or "/" in name or "\\" in name:
+        """A project by its name in a URL. 400 for a name that cannot be one, 404 for one that is not there.
+
+        Two dots in a row cannot be in a name (contract §2.3); but a folder that people called so is a project all the same.
+        """
+        if not name or name[0] in "._" or "/" in name or "\\" in name:
             raise ApiError(400, f"{name!r} is not the name of a project")
-        library = self.library(source)
-        try:
-            return library, library.project(name)
-        except (NameNotFound, NotAFolder):
-            raise ApiError(404, f"Project index missing: there is no project {name}") from None
+        library, found = self.library(source), None
+        with suppress(NameNotFound, NotAFolder):
+            found = library.project(name)
+        if ".." in name and (found is None or found.name != name):
+            raise ApiError(400, f"{name!r} is not the name of a project")
+        if found is None:
+            raise ApiError(404, f"Project index missing: there is no project {name}")
+        return library, found

@@ -40,6 +40,20 @@ def test_labels_are_cleaned_and_numbers_go_on(server: Server) -> None:
     assert server.post("/api/projects", {"name": None}).json["name"] == "P95-Project"
 
 
+def test_every_project_that_is_listed_can_be_asked_for(server: Server) -> None:
+    (server.root / "P96-by..hand/ingest/originals").mkdir(parents=True)
+    (server.root / "P96-by..hand/ingest/originals/a.mov").write_bytes(b"by hand, and dotted")
+    assert server.get("/reindex").status == 200
+    for label in ("a..b", "...", ".x", "_x", "-", "CON", "日本", "x" * 300, "a/b\\c", "a\tb"):
+        server.project(label)
+    listed = [item for item in server.get("/api/projects").json if item["index_exists"]]
+    assert "P96-by..hand" in [item["name"] for item in listed]
+    for item in listed:
+        url = item["upload_url"].replace("/upload?", "?")
+        assert server.get(url).json["project"] == item["name"], item
+    assert server.get("/api/projects/P1-no..such").status == 400
+
+
 def test_the_list_is_a_flat_array_and_its_upload_urls_are_escaped(server: Server) -> None:
     name = server.project("Füße")
     listed = server.get("/api/projects/").json
