@@ -4,6 +4,7 @@ the journal was lost. Read, never written.
     P3-Interview/
       index.json                 notes, created_at, counts, when each file came, tags contract §2.2.1
       _manifest/manifest.db      when each content came first                        contract §2.2.2
+      ingest/_metadata/*.json    tags, a sidecar for each content                    contract §2.15
       _manifest/events.jsonl     stays; asked only where index.json was broken off   contract §2.2.3
 
 The folder is the truth: these files only say when something came and what people noted. What cannot be read is left out.
@@ -32,6 +33,7 @@ from views.tree import PastRow
 
 log = logging.getLogger("filmcan.old_world")
 INDEX, EVENTS, DATABASE = "index.json", "events.jsonl", "manifest.db"
+SIDECARS = ("ingest", "_metadata")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TRIES = 20  # from behind: the end of the last whole entry is nearly always the first
 TIES = 1000  # entries of one microsecond keep their order by nanoseconds, which nobody is told
@@ -69,8 +71,24 @@ def read(system: System, project: int, path: Path) -> Past:
             files.setdefault(inner, row)
     for inner, row in _contents(system, project, path / "_manifest" / DATABASE):
         files.setdefault(inner, row)
-    past.files = _in_order({inner: row for inner, row in files.items() if disk.has(inner)})
+    there = {inner: row for inner, row in files.items() if disk.has(inner)}
+    past.files = _in_order(_tagged(system, project, there))
     return past
+
+
+def _tagged(system: System, project: int, files: dict[str, PastRow]) -> dict[str, PastRow]:
+    """The files, with the tags that sidecars tell of their contents."""
+    try:
+        with system.folder(project, SIDECARS) as folder:
+            names = {entry.name for entry in system.scan(folder)}
+    except OSError:
+        return files  # most roots have none
+    told = {inner: f"{row.sha256.hex()}.json" for inner, row in files.items() if row.sha256}
+    for inner in (inner for inner, name in told.items() if name in names):
+        tags = (_decoded(_bytes(system, project, SIDECARS, told[inner]) or b"") or {}).get("tags")
+        manual = tags.get("manual") if isinstance(tags, dict) else None
+        files[inner] = msgspec.structs.replace(files[inner], tags=tuple(dict.fromkeys((*files[inner].tags, *_tags(manual)))))
+    return files
 
 
 def _index(past: Past) -> dict[str, Any]:

@@ -358,3 +358,17 @@ def test_a_new_project_has_no_past(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_times_are_read_as_they_were_written(told: Any, expected: int | None) -> None:
     assert old_world.at_ns(told) == expected
+
+
+def test_tags_in_sidecars_become_tags_of_the_contents(old: Path) -> None:
+    film = FILMS["IMG_0101.MOV"]
+    tags = {"manual": ["Keeper", "day  1", "", 7, "keeper"], "derived": ["outdoor"]}
+    kept = save(old, f"ingest/_metadata/{sha256(film)}.json", json.dumps({"schema_version": 1, "tags": tags}).encode())
+    save(old, f"ingest/_metadata/{'0' * 64}.json", b'{"tags": {"manual": ["nobody"]}}')
+    save(old, f"ingest/_metadata/{sha256(FILMS['again.mov'])}x.json", b"{")
+    before = kept.read_bytes()
+    library, _ = start(old)
+    told = {file["relative_path"]: file.get("tags") for file in index(old)["files"]}
+    assert told[f"{ORIGINALS}/IMG_0101.MOV"] == ["day 1", "keeper"] and kept.read_bytes() == before
+    assert {file["sha256"] for file in index(old)["files"] if "tags" in file} == {sha256(film)}
+    library.close()
