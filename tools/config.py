@@ -228,6 +228,12 @@ class Settings:
         ("exports", "ingest/proxies"),
         "Folders inside each project that are never looked through: other programs work there.",
     )
+    other_files: str = setting(
+        _one_of("keep", "hide", "refuse"),
+        "keep",
+        "Uploads that are no media by their names, such as notes.txt: `keep` lists them too, `hide` leaves them out of lists of "
+        "media, `refuse` answers 415. What is put there by hand or over WebDAV is kept in any case.",
+    )
     case_collisions: str = setting(
         _one_of("keep", "refuse"),
         "keep",

@@ -26,6 +26,7 @@ JobProblem
 └── JobRefused        a job cannot say this, and why
 
 TagInvalid            a tag nothing may have
+NotMedia              a file that is no media by its name, where only media are taken
 
 BatchProblem          of uploads that belong together
 ├── BatchUnknown      this project has no batch of this id
@@ -162,6 +163,12 @@ class TagInvalid(Exception):
     def __init__(self, tag: str, why: str) -> None:
         self.tag, self.why = tag, why
         super().__init__(f"{tag[:80]!r} cannot be a tag: {why}")
+
+
+class NotMedia(Exception):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name[:80]!r} is no media by its name, and only media are taken here (the setting other_files)")
 
 
 class BatchProblem(Exception):

@@ -28,10 +28,11 @@ from views.care import Care
 from views.derived.facts import Facts
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
-from views.errors import IsAFolder, NotAFolder
+from views.errors import IsAFolder, NotAFolder, NotMedia
 from views.heal import Healer
 from views.history import History
 from views.jobs import Queue
+from views.media import is_media
 from views.past import Past, is_past, is_trash
 from views.restore import Restorer, writable
 from views.resumable import Resumable
@@ -54,6 +55,7 @@ class Options:
     brake_limit        names a device may take away or write over in a minute (views/brake.py); 0 for any number
     scrub_period_ns    every clip is read again within this time (cas/scrub.py); 0 for never
     grace_ns           for so long a content stays that no name needs (cas/collect.py)
+    only_media         uploads that are no media by their names are refused; not what is copied in by hand or over WebDAV
     """
 
     refuse_clashes: bool = False
@@ -62,6 +64,7 @@ class Options:
     brake_limit: int = 0
     scrub_period_ns: int = PERIOD_NS
     grace_ns: int = GRACE_NS
+    only_media: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class Library:
 
     def __init__(self, root: Path, system: System | None = None, options: Options = Options()) -> None:
         """Open a root, making it if need be, and bring its index up to date. LockHeld, RootUnfit, FormatUnknown."""
-        self._most_bytes = options.max_upload_bytes or None
+        self._most_bytes, self._only_media = options.max_upload_bytes or None, options.only_media
         self.store = Store(root, system, reserve_bytes=options.reserve_bytes)
         try:
             self.tree = Tree(self.store.index)
@@ -245,6 +248,13 @@ class Library:
         return row.sha256.hex() if row else ""
 
     # changing
+
+    def admit(self, name: str) -> str:
+        """The name of a file that somebody wants to upload, as it will be kept. NameInvalid, NotMedia."""
+        name = check_name(name)
+        if self._only_media and not is_media(name):
+            raise NotMedia(name)
+        return name
 
     def receive(self, expected_bytes: int | None = None, extra: Iterable[str] = ()) -> Incoming:
         """Begin to take bytes in. TooLarge by what is announced here, or while more arrives; NoSpace, Degraded."""

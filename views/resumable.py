@@ -20,7 +20,6 @@ from msgspec.structs import replace
 from cas.digest import Buffer, Digest, Hasher
 from cas.errors import CasError, ChecksumWrong, TooLarge
 from cas.parts import Part
-from views.arrivals import check_name
 from views.errors import (
     NameProblem,
     OffsetWrong,
@@ -80,10 +79,10 @@ class Resumable:
     def begin(self, said: Upload) -> Upload:
         """A new upload, of which nothing is here yet; its id and time are given here. Lasting when it returns.
 
-        raises  NameInvalid, TooLarge, NoSpace, Degraded
+        raises  NameInvalid, NotMedia, TooLarge, NoSpace, Degraded
         """
         if not said.partial:
-            check_name(said.name)
+            self._library.admit(said.name)
         most = min((limit for limit in (said.most, self._most_bytes) if limit), default=None)
         system = self._store.system
         upload = replace(said, id=system.token() + system.token(), most=most, born_ns=system.now_ns(), at_ns=0)

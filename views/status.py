@@ -25,6 +25,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     names.JobUnknown: (404, "Not Found"),
     names.JobContrary: (409, "Conflict"),
     names.JobRefused: (400, "Bad Request"),
+    names.NotMedia: (415, "Unsupported Media Type"),
     names.TagInvalid: (400, "Bad Request"),
     names.BatchUnknown: (404, "Not Found"),
     names.BatchClosed: (409, "Conflict"),

@@ -26,6 +26,7 @@ class Desk:
     cors_origins       exact origins, or "*"
     left_alone         folders of a project that reindex never enters
     quiet_s            loose files that changed within this time are left to whoever writes them
+    hide_others        lists of media leave out what is no media by its name
     works              long work that nobody waits for
     darkroom           looks at footage
     safe_copies        on how many disks a file has to be to be called safe, when nobody says otherwise
@@ -38,6 +39,7 @@ class Desk:
     cors_origins: tuple[str, ...] = ()
     left_alone: tuple[str, ...] = ()
     quiet_s: float = 1.0
+    hide_others: bool = False
     works: Works = field(default_factory=Works)
     darkroom: Darkroom = field(default_factory=Darkroom)
     safe_copies: int = 1

@@ -35,7 +35,7 @@ class MediaList:
     def on_get(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
         source = req.get_param("source") or PRIMARY
         library, found = self._desk.project(project, source)
-        whole, fits = index(library, found.name), wanted(req)
+        whole, fits = index(library, found.name), wanted(req, self._desk.hide_others)
         files = [item for item in whole["files"] if fits(item["relative_path"], item.get("tags", ()))]
         files.sort(key=lambda item: str(item["relative_path"]))
         resp.media = {
@@ -58,7 +58,7 @@ class Query:
         library, found = self._desk.project(project, source)
         after_us, before_us = (_us(body.moment(req, name)) for name in ("created_after", "created_before"))
         offset, limit = body.count(req, "offset", 0), min(body.count(req, "limit", 100), QUERY_MOST)
-        fits = wanted(req)
+        fits = wanted(req, self._desk.hide_others)
         with library.store.index.read() as txn:
             files = [
                 (path, entry) for path, entry in originals(txn, library.tree, found.entry)
@@ -89,11 +89,13 @@ def _tags(library: Library, txn: ReadTxn, entry: Entry) -> tuple[str, ...]:
     return row.tags if row else ()
 
 
-def wanted(req: falcon.Request) -> Callable[[str, tuple[str, ...]], bool]:
+def wanted(req: falcon.Request, hide_others: bool) -> Callable[[str, tuple[str, ...]], bool]:
     """Which files a request is about, by path and tags: `?tag=` once or more, all of them; `?origin=` of their names."""
     tags, origin = {clean(tag) for tag in req.get_param_as_list("tag") or ()}, req.get_param("origin")
 
     def fits(path: str, has: tuple[str, ...]) -> bool:
+        if hide_others and not media.is_media(path):
+            return False
         return tags.issubset(has) and (not origin or media.origin_of(path) == origin)
 
     return fits

@@ -12,9 +12,9 @@ import falcon
 
 from cas.errors import TooLarge
 from cas.incoming import Incoming
-from views.arrivals import Uploaded, check_name
+from views.arrivals import Uploaded
 from views.audit import timestamp
-from views.errors import NameInvalid
+from views.errors import NameInvalid, NotMedia
 from views.library import Library
 from views.sources import PRIMARY
 from views.upload import Upload as Resumable
@@ -93,8 +93,8 @@ class Taking:
             self.named_otherwise.append(part.field)
             return
         try:
-            name = check_name(part.filename)
-        except NameInvalid as error:
+            name = self._counter.library.admit(part.filename)
+        except (NameInvalid, NotMedia) as error:
             if part.field == "file" and self._counter.batch is None:
                 raise
             self.items.append(self._counter.refused(part.filename, str(error)))
@@ -216,7 +216,7 @@ def take_bare(desk: Desk, req: falcon.Request, resp: falcon.Response, counter: C
     """The whole body is the file. 400 for a part of one: curl -C would keep the tail under the name of the whole."""
     if req.get_header("Content-Range"):
         raise ApiError(400, "parts of a file cannot be stored here; send the whole file")
-    name, sha256 = check_name(name), promised(req)
+    name, sha256 = counter.library.admit(name), promised(req)
     refuse_large(desk, req, 0)
     if counter.batch is None and draft.invites(*door.draft_words(req), door.announced(req)):
         return _take_resumable(desk, req, resp, counter, name, sha256)
