@@ -18,13 +18,15 @@ from davfront.errors import DavError
 from davfront.methods.read import Closer, Content, serve
 from davfront.methods.response import Header, Response
 from davfront.paths import Target
-from views.errors import IsAFolder, NameNotFound, NotAFolder
+from views.errors import IsAFolder, NameNotFound, NameReserved, NotAFolder, ParentMissing
 from views.library import Generated, Library
+from views.past import HISTORY_NAME
 from views.previews import THUMBNAILS, Previews
 from views.status import status_of
 
 OPEN_FOLDERS = ("ingest", "exports")
 UNTRACKED = ("exports/", "ingest/proxies/", f"{THUMBNAILS}/")  # other programs work there: files may have no row
+LONGEST_NUMBER = 19
 ALLOW = ("Allow", "GET, HEAD, OPTIONS")
 Find = Callable[[str], Library]  # source → its library; SourceProblem
 
@@ -57,26 +59,43 @@ class Media:
             return _said(found[0], str(error))
 
     def _served(self, environ: dict[str, Any]) -> Response:
-        project, inner, download = _asked(paths.from_environ(environ))
-        source = parse_qs(environ.get("QUERY_STRING", "")).get("source", ["primary"])[0]
-        library = self._find(source)
-        response = serve(_content(library, library.project(project).name, inner), environ)
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        version, at = (query.get(name, [""])[0] for name in ("version", "at"))
+        project, inner, download = _asked(paths.from_environ(environ), of_past=bool(version or at))
+        library = self._find(query.get("source", ["primary"])[0])
+        if version or at:
+            content = _then(library, project, inner, version, at)
+        else:
+            content = _content(library, library.project(project).name, inner)
+        response = serve(content, environ)
         if download:
             response.headers = [_attached(field) for field in response.headers]
         return response
 
 
-def _asked(target: Target) -> tuple[str, str, bool]:
-    """Project, path inside it, whether to be saved; DavError for what cannot be had here."""
+def _asked(target: Target, *, of_past: bool = False) -> tuple[str, str, bool]:
+    """Project, path inside it, whether to be saved; DavError for what cannot be had here. Of the past, everything can."""
     _, *names = target.path.split("/")
     if len(names) < 2 or names[0][0] in "._":
         raise DavError(404, "There is no such file.")
     project, download = names.pop(0), len(names) > 1 and names[0] == "download"
     if download:
         names.pop(0)
-    if names[0] not in OPEN_FOLDERS or len(names) < 2 or target.slash:
+    if target.slash or (not of_past and (names[0] not in OPEN_FOLDERS or len(names) < 2)):
         raise DavError(404, "Only files below ingest/ and exports/ can be had here.")
     return project, "/".join(names), download
+
+
+def _then(library: Library, project: str, inner: str, version: str, at: str) -> Content:
+    """The file as it was: `?version=<number of an event>`, or where it was in the project then, `?at=<moment>`."""
+    try:
+        if at and "/" not in at:
+            return Content.of(*library.open(f"{HISTORY_NAME}/{project}/{at}/{inner}"))
+        if version.isascii() and version.isdigit() and len(version) < LONGEST_NUMBER:
+            return Content.of(*library.open_version(f"{library.project(project).name}/{inner}", int(version)))
+    except (IsAFolder, ParentMissing, NameReserved):
+        pass  # nothing that could be opened was there
+    raise NameNotFound(f"{project}/{inner}")
 
 
 def _content(library: Library, project: str, inner: str) -> Content:

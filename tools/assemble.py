@@ -145,12 +145,15 @@ def rooms() -> Sequence[Room]:
     """Every room of the API. Imported here, because most commands need none of them."""
     from views.web import (
         batches,
+        brake,
         care,
         health,
         listing,
+        lookback,
         media,
         needed,
         pages,
+        past,
         projects,
         receipt,
         registry,
@@ -167,7 +170,8 @@ def rooms() -> Sequence[Room]:
     return (
         health.routes, care.routes, projects.routes, upload.routes, batches.routes, listing.routes, media.routes,
         thumbnails.routes, reindex.routes, sources.routes, works.routes, registry.routes, receipt.routes, needed.routes,
-        resolve.routes, resumable.routes, workflow.routes, pages.routes,
+        resolve.routes, resumable.routes, workflow.routes, past.routes, brake.routes, pages.routes,
+        lookback.routes,
     )  # fmt: skip
 
 

@@ -197,6 +197,14 @@ class Library:
             raise IsAFolder(path)
         return entry, self.store.open(entry.digest, row)
 
+    def open_version(self, path: str, seq: int) -> tuple[Entry, OpenBlob]:
+        """As `open`, of what a path of today stood for after an event of the journal."""
+        self.history.catch_up()
+        with self.store.index.read() as txn:
+            entry = self.past.version(txn, path, seq)
+            row = self.store.blobs.get(txn, entry.raw_digest)
+        return entry, self.store.open(Digest(entry.raw_digest), row)
+
     def sums(self, entry: Entry) -> Mapping[str, bytes]:
         """Sums of a file's content as far as known, "sha256" always. SHA-1 and MD5 nobody asked for before are computed now for a
         small file, and behind for a large one: whoever asks again later finds them."""
@@ -397,6 +405,13 @@ class Library:
             if self.find(path) is None and self.find(folders[0]) is not None:
                 self.make_folder(path)
         return self.store.commit(lambda acts: self.restorer.put_back(acts, source, guard))
+
+    def restore_version(self, path: str, seq: int, target: str | None = None, *, guard: Guard | None = None) -> Placed:
+        """The bytes a path stood for after an event of the journal, over what it is now, or under another name."""
+        writable(path, target or path)
+        self.store.state.admit()
+        self.history.catch_up()
+        return self.store.commit(lambda acts: self.restorer.copy_version(acts, path, seq, target or path, guard))
 
     def delete(self, path: str, *, guard: Guard | None = None) -> None:
         """Take a name away, into the trash. The bytes stay."""

@@ -19,8 +19,8 @@ from cas.store import Store
 from views import moments, naming
 from views.entry import Entry, Kind
 from views.errors import NameNotFound, NotAFolder
-from views.history import History, Moment
-from views.tree import TOP, TRASH, TrashRow, Tree
+from views.history import History, Moment, Version
+from views.tree import TOP, TRASH, TrashRow, Tree, pack_id
 
 TRASH_NAME, HISTORY_NAME = "_trash", "_history"
 SITTING_NS = 300 * 10**9  # changes of five minutes are one sitting, shown by the last of them
@@ -36,6 +36,16 @@ def is_past(path: str) -> bool:
 def is_trash(path: str) -> bool:
     """Does it lead to something in the trash, rather than to the trash itself?"""
     return path.startswith(f"{TRASH_NAME}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """Something in the trash: its name there, where it was, when it was taken away."""
+
+    name: str
+    path: str
+    at_ns: int
+    entry: Entry
 
 
 Members = Callable[[ReadTxn, Entry], Iterable[Entry]]
@@ -123,6 +133,47 @@ class Past:
             if entry is None or entry.hidden:
                 raise NameNotFound(path)
         return Buried(name, row, tuple(chain), entry)
+
+    def newest(self, after: str = "", most: int = 100) -> tuple[list[Trashed], str]:
+        """The trash, what was taken away last first, and what to say as `after` for more; "" when that was all."""
+        with self._store.index.read() as txn:
+            keys = [key for key, _ in islice(self._tree.buried.scan(txn, after=_key_of(after)), most + 1)]
+            found = [self._trashed(txn, key[8:]) for key in keys[:most]]
+        return [item for item in found if item is not None], keys[most - 1].hex() if len(keys) > most else ""
+
+    def _trashed(self, txn: ReadTxn, key: bytes) -> Trashed | None:
+        row, entry = self._tree.trashed.get(txn, key), self._tree.entries.get(txn, pack_id(TRASH) + key)
+        return Trashed(entry.name, row.path, row.at_ns, entry) if row and entry else None
+
+    # versions
+
+    def versions(self, path: str) -> list[Version]:
+        """What a path stood for, the newest first: each time it got other bytes, or none. Empty when that was never a file."""
+        self._history.catch_up()
+        found = list[Version]()
+        with self._store.index.read() as txn:
+            spot = self._tree.spot(txn, path)
+            since, _ = self._history.since(txn)
+            for version in self._history.versions(txn, spot.parent.id, naming.key(spot.name)):
+                entry = version.entry if version.entry is None or not version.entry.is_folder else None
+                shown = version._replace(entry=entry, seq=max(version.seq, since))
+                if found and _bytes_of(found[-1]) == _bytes_of(shown):
+                    found.pop()  # the same bytes all the time: it is told when they came
+                found.append(shown)
+                if version.seq <= since:
+                    break
+        while found and found[-1].entry is None:
+            found.pop()
+        return found
+
+    def version(self, txn: ReadTxn, path: str, seq: int) -> Entry:
+        """The file that a path of today stood for after an event; NameNotFound."""
+        spot = self._tree.spot(txn, path)
+        since, _ = self._history.since(txn)
+        entry = self._history.child(txn, spot.parent.id, naming.key(spot.name), seq) if seq >= since else None
+        if entry is None or entry.is_folder:
+            raise NameNotFound(f"{HISTORY_NAME}/{path} (seq-{seq})")
+        return entry
 
     # history
 
@@ -234,3 +285,15 @@ class Past:
             yield f"{path}/{child.name}", child
             if child.is_folder and child.id:
                 yield from self._walk(txn, seen, child, f"{path}/{child.name}")
+
+
+def _bytes_of(version: Version) -> bytes | None:
+    return version.entry.raw_digest if version.entry is not None else None
+
+
+def _key_of(said: str) -> bytes:
+    """A place in the trash that was told before; b"" for nonsense, which begins anew."""
+    try:
+        return bytes.fromhex(said)[:500]
+    except ValueError:
+        return b""

@@ -20,7 +20,7 @@ from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import AlreadyThere, NameInvalid, NameReserved
 from views.folder import Folder, Folders
-from views.past import Buried, Past, is_past
+from views.past import HISTORY_NAME, Buried, Past, is_past
 from views.transfer import Transfer
 from views.tree import TRASH, Spot, Tree, entry_key
 
@@ -67,6 +67,18 @@ class Restorer:
             return self._transfer.copy_of(acts, src, top, target, overwrite=overwrite, members=inside, source=source)
         except FileNotFoundError as error:
             raise BlobDamaged(source, f"a content of it is lost ({error.filename})") from error
+
+    def copy_version(self, acts: Acts, path: str, seq: int, target: str, guard: Guard | None) -> Placed:
+        """What a path of today stood for after an event, under a name of today, over what has it. NameNotFound, BlobDamaged."""
+        self._ask(acts, guard)
+        top = replace(self._past.version(acts.txn, path, seq), id=0)
+        project, _, inner = path.partition("/")
+        source = f"{HISTORY_NAME}/{project}/seq-{seq}/{inner}"
+        try:
+            src = Spot((), top.name, top)
+            return self._transfer.copy_of(acts, src, top, target, overwrite=True, members=None, source=source)
+        except FileNotFoundError as error:
+            raise BlobDamaged(source, f"its content is lost ({error.filename})") from error
 
     # back from the trash, by a rename
 

@@ -6,6 +6,7 @@ import falcon
 
 from views.sources import PRIMARY
 from views.web.app import Routes
+from views.web.brake import paused
 from views.web.care import briefly
 from views.web.desk import Desk
 
@@ -28,6 +29,7 @@ class Health:
             "state": states[PRIMARY].name,
             "reason": states[PRIMARY].why or None,
             "degraded": states[PRIMARY].reason or None,
+            "paused_devices": [one["device"] for one in paused(self._desk)],
             "sources": {name: {"state": state.name, "reason": state.why or None} for name, state in states.items()},
             "care": briefly(primary.care),
             "instructions": "Create a project with POST /api/projects, then send files to its upload_url.",

@@ -10,6 +10,7 @@ from typing import Any
 import falcon
 
 from views.arrivals import ORIGINALS, Brought
+from views.brake import device_of
 from views.entry import Entry
 from views.errors import NameNotFound
 from views.library import Library
@@ -162,12 +163,15 @@ class Delete:
     def on_post(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
         library, found = self._desk.project(project, req.get_param("source"))
         shelf = Shelf(self._desk, library, found.name)
-        removed, missing = list[str](), list[str]()
-        for path in paths_of(body.json_object(req)):
+        removed, missing, paths = list[str](), list[str](), paths_of(body.json_object(req))
+        there = sum(library.find(f"{found.name}/{path}") is not None for path in paths)
+        with library.brake.minding():
+            library.brake.take(device_of(req.env), f"{found.name}/{paths[0]}", there)
+        for path in paths:
             (removed if shelf.delete(path) else missing).append(path)
         resp.media = {
             "status": "ok", "removed": removed, "missing": missing,
-            "instructions": "What was removed lies in the trash until a person empties it.",
+            "instructions": "What was removed lies in the trash; POST /api/trash/restore brings it back.",
         }  # fmt: skip
 
 

@@ -58,6 +58,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/api/uploads", "post"): {**BARE, **PIECES},
     ("/api/uploads", "put"): BARE,
     ("/api/uploads/{id}", "patch"): PIECES,
+    ("/api/trash/restore", "post"): _json(["names"], names=PATHS, to=MAYBE),
+    ("/api/projects/{project}/history/{moment}/fork", "post"): _json(name=MAYBE),
+    ("/api/projects/{project}/versions/restore", "post"): _json(
+        ["relative_path", "seq"], relative_path=TEXT, seq={"type": "integer", "minimum": 1}, to=MAYBE
+    ),
+    ("/api/brake/release", "post"): _json(["device"], device=TEXT),
     ("/api/sources", "post"): _json(
         ["name", "root"], name=TEXT, root=TEXT, type={"enum": ["local", "smb", "nfs"]}, enabled={"type": "boolean"}
     ),
@@ -87,6 +93,8 @@ QUERIES = {
     "relative_path": "The file, by its path inside the project.",
     "tag": "Only media that have this tag; several of them are asked for together.",
     "origin": "Only media whose names tell of this device: iphone, nikon_z7, obs or unknown.",
+    "path": "A folder inside the project; the project itself when it is not given.",
+    "after": "Where the page before ended, as it told by `next`.",
     "offset": "How many to leave out at the beginning.",
     "background": "true: answer 202 at once with a job that can be followed.",
 }
@@ -96,6 +104,7 @@ ASKED = {
     "/media/move": ("background",), "/jobs/next": ("limit", "claimed_by"),
     "/receipt": ("copies", "files"),
     "/resolve/jobs": ("status", "limit"), "/fail": ("error", "claimed_by"), "/heartbeat": ("claimed_by",),
+    "/api/trash": ("limit", "after"), "/history/{moment}": ("path",), "{project}/versions": ("relative_path",),
     "/media/facts": ("project", "relative_path"), "{project}/media": ("tag", "origin"),
     "/media/query": ("tag", "origin", "created_after", "created_before", "offset", "limit"),
 }  # fmt: skip

@@ -21,6 +21,7 @@ from views.sources import PRIMARY
 from views.status import status_of
 from views.web import assets, urls
 from views.web.app import Routes
+from views.web.brake import paused
 from views.web.desk import Desk
 from views.web.errors import ApiError
 from views.web.receipt import copies_of
@@ -188,6 +189,8 @@ class Home(Page):
             clips=sum(reel.clips for reel in reels),
             bytes=sum(reel.bytes for reel in reels),
             dav=f"{req.prefix}/dav/",
+            paused=paused(self._desk),
+            limit=self._desk.primary.brake.limit,
         )
 
     def _sources(self, libraries: dict[str, Library]) -> Sequence[dict[str, Any]]:
@@ -222,6 +225,7 @@ class OneProject(Page):
             source=source,
             notes=project.row.notes,
             receipt_url=page_url(project.name, source, "/receipt"),
+            history_url=page_url(project.name, source, "/history"),
             media_url=urls.project(project.name, source, "/media"),
             upload_url=urls.project(project.name, source, "/upload"),
             most_bytes=self._desk.max_upload_bytes,

@@ -20,6 +20,19 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
+for (const button of document.querySelectorAll("button[data-device]")) {
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await post("/api/brake/release", { device: button.dataset.device });
+      location.reload();
+    } catch (error) {
+      say(error.message);
+      button.disabled = false;
+    }
+  });
+}
+
 for (const button of document.querySelectorAll("button[data-source]")) {
   button.addEventListener("click", async () => {
     const { source, enabled } = button.dataset;

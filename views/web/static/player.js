@@ -38,6 +38,9 @@ export class Player {
     $("#playing").textContent = nameOf(item);
     $("#about").textContent = [size(item.size), moment(item.uploaded_at), item.relative_path].filter(Boolean).join(" · ");
     $("#download").href = item.download_url;
+    const versions = new URL(`${location.pathname}/versions${location.search}`, location);
+    versions.searchParams.set("path", item.relative_path);
+    $("#versions").href = versions.href;
     $("#before").disabled = this.at === 0;
     $("#after").disabled = this.at === this.items.length - 1;
     $("#screen").append(this.medium(item));
