@@ -27,7 +27,7 @@ class Intake:
     broken     the error every further read raises, None while all is well
     finished   the whole body was read, so the next byte on the wire begins another request
     awaited    the client waits for "100 Continue", which goes out with the first read
-    threads    one at a time
+    threads    one at a time; `stop` from any
     """
 
     remaining: int | None
@@ -113,6 +113,10 @@ class Intake:
             return False
         finally:
             self._wire.deadline = None
+
+    def stop(self) -> None:
+        """From another thread: nobody wants the rest. A read that waits for it raises BodyBroken, as if the client had gone."""
+        self._wire.end_input()
 
     def _drop(self, most_bytes: int) -> bool:
         scratch = memoryview(bytearray(min(_SCRATCH_BYTES, most_bytes)))

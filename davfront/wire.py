@@ -61,7 +61,7 @@ class Wire:
     sock     connected; owned by the wire from here on
     stall_s  longest wait for one read or write to move at all, and the window of the pace, seconds
     bytes_s  least rate over that window
-    threads  one at a time
+    threads  one at a time; `end_input` from any
     errors   reading: TimeoutError, OSError, and 0 or b"" at the end; writing: PeerGone
     """
 
@@ -256,6 +256,11 @@ class Wire:
             self._end_output()
         with contextlib.suppress(OSError):
             self.sock.close()
+
+    def end_input(self) -> None:
+        """Wake a thread that waits for bytes: there are no more. Below TLS, whose own shutdown would hand it ciphertext."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_RD)
 
     def cut(self) -> None:
         """Close with a reset, so that nobody takes what was sent for the whole answer."""

@@ -30,7 +30,7 @@ from views.errors import (
     UploadUnlike,
     UploadWhole,
 )  # fmt: skip
-from views.upload import Blocks, Stream, Upload, check_sum, pieces
+from views.upload import Blocks, Stoppable, Stream, Upload, check_sum, pieces
 
 if TYPE_CHECKING:
     from views.library import Library
@@ -44,8 +44,13 @@ ID = re.compile(r"[0-9a-f]{32}")
 class _Turn:
     """One request that sends bytes. `sum_kind`: its bytes count only when all are here and checked."""
 
-    def __init__(self, start: int, sum_kind: str) -> None:
-        self.start, self.sum_kind = start, sum_kind
+    def __init__(self, start: int, sum_kind: str, stream: Stream) -> None:
+        self.start, self.sum_kind, self._stream = start, sum_kind, stream
+
+    def stop(self) -> None:
+        """What it still brings is dropped. A thread that waits for bytes of a client who is gone need not wait longer."""
+        if isinstance(self._stream, Stoppable):
+            self._stream.stop()
 
 
 class _Live:
@@ -146,7 +151,7 @@ class Resumable:
         """
         live = self._get(id)
         with live.gate:
-            self._take_over(live)
+            self._cut_off(live)
             if live.upload.complete and not live.upload.partial and live.upload.result is None:
                 self._complete(live)
             return live.upload
@@ -224,7 +229,7 @@ class Resumable:
         live = self._get(id)
         if takes_over:
             self._cut_off(live)
-        turn = self._begin_turn(live, offset, announced, length, last, next(iter(sums or ()), ""))
+        turn = self._begin_turn(live, _Turn(offset, next(iter(sums or ()), ""), stream), announced, length, last)
         hasher = Hasher([turn.sum_kind] if turn.sum_kind in ("sha1", "md5") else ())
         try:
             for piece in pieces(stream):
@@ -239,14 +244,15 @@ class Resumable:
         return self._end_turn(live, turn, last)
 
     def _cut_off(self, live: _Live) -> None:
+        """Whoever sends bytes now is late."""
         with live.gate:
+            if live.turn is not None:
+                live.turn.stop()
             self._take_over(live)
 
-    def _begin_turn(
-        self, live: _Live, offset: int, announced: int | None, length: int | None, last: bool, sum_kind: str
-    ) -> _Turn:
+    def _begin_turn(self, live: _Live, turn: _Turn, announced: int | None, length: int | None, last: bool) -> _Turn:
         with live.gate:
-            upload = live.upload
+            upload, offset = live.upload, turn.start
             if live.gone:
                 raise UploadUnknown(upload.id)
             if upload.complete:
@@ -259,8 +265,8 @@ class Resumable:
             live.upload = self._with_length(upload, end, length, last)
             self._check_space(announced or 0)
             self._wake(live)
-            live.turn = _Turn(offset, sum_kind)
-            return live.turn
+            live.turn = turn
+            return turn
 
     def _with_length(self, upload: Upload, end: int | None, length: int | None, last: bool) -> Upload:
         """The upload with its length, as far as this request tells it; all that was told must agree."""
@@ -328,7 +334,7 @@ class Resumable:
         """No more bytes come. UploadUnlike when some are missing."""
         live = self._get(id)
         with live.gate:
-            self._take_over(live)
+            self._cut_off(live)
             self._complete(live)
             return live.upload
 
@@ -404,6 +410,8 @@ class Resumable:
             live = self._live.get(id)
         with live.gate if live is not None else nullcontext():
             if live is not None:
+                if live.turn is not None:
+                    live.turn.stop()
                 live.gone, live.turn = True, None
                 if live.part is not None:
                     live.part.abandon()

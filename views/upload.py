@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -20,6 +20,13 @@ class Stream(Protocol):
     """A body: `readinto` gives 0 at its end, and raises when it breaks off."""
 
     def readinto(self, buffer: memoryview, /) -> int: ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """What some bodies can: a read that waits in another thread, and every later one, ends or raises."""
+
+    def stop(self) -> None: ...
 
 
 class Upload(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from davfront.admission import Admission
-from davfront.body import FileBody
+from davfront.body import BodyBroken, FileBody
 from davfront.server import ServerOptions
 from davfront.wire import Pace
 from tests.davfront.server_rig import Client, serving
@@ -195,7 +195,7 @@ def test_half_a_pair_of_tls_files_is_a_mistake() -> None:
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, ssl.SSLContext]]:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     home = tmp_path_factory.mktemp("tls")
     cert, key = str(home / "cert.pem"), str(home / "key.pem")
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
@@ -205,6 +205,12 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, ssl.SSL
         subprocess.run(command, check=True, capture_output=True, timeout=30)
     except FileNotFoundError:
         pytest.skip("openssl makes the certificate")
+    return cert, key
+
+
+@pytest.fixture(scope="module")
+def tls(certificate: tuple[str, str]) -> Iterator[tuple[int, ssl.SSLContext]]:
+    cert, key = certificate
     options = ServerOptions(threads=3, header_s=0.3, stall_s=0.3, stop_s=1, tls_cert=cert, tls_key=key)
     with serving(swallow_or_send, options) as port:
         yield port, ssl.create_default_context(cafile=cert)
@@ -261,3 +267,48 @@ def test_a_broken_body_over_tls_is_not_a_whole_one(tls: tuple[int, ssl.SSLContex
     with secured(tls) as client:
         client.say(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
         assert client.reply().status == 408
+
+
+# -- a body that nobody wants any more
+
+
+class Stopped:
+    """An application that waits for a body while another thread stops it."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        body = environ["wsgi.input"]
+        stopping = threading.Timer(0.05, body.stop)
+        stopping.start()
+        with pytest.raises(BodyBroken):
+            while body.readinto(bytearray(100)):
+                pass
+        stopping.join()
+        self.ended.set()
+        start_response("409 Conflict", [])
+        return [b"a later one came"]
+
+
+BODIES = pytest.mark.parametrize("body", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+
+
+@BODIES
+def test_a_body_that_is_stopped_ends_long_before_anything_times_out(body: str) -> None:
+    app = Stopped()
+    with serving(app, ServerOptions(threads=2, stall_s=60, stop_s=1)) as port, Client(port) as client:
+        client.say(f"PUT / HTTP/1.1\r\nHost: a\r\n{body}\r\n\r\n5\r\nhello\r\n".encode())
+        reply = client.reply()
+        assert (reply.status, reply.body, reply.headers["connection"]) == (409, b"a later one came", "close")
+
+
+@BODIES
+def test_over_tls_too_and_no_ciphertext_is_taken_for_the_body(certificate: tuple[str, str], body: str) -> None:
+    """The connection may end with it: OpenSSL answers an end that was not announced with an alert."""
+    cert, key = certificate
+    app = Stopped()
+    with serving(app, ServerOptions(threads=2, stall_s=60, stop_s=1, tls_cert=cert, tls_key=key)) as port:
+        with secured((port, ssl.create_default_context(cafile=cert))) as client:
+            client.say(f"PUT / HTTP/1.1\r\nHost: a\r\n{body}\r\n\r\n5\r\nhello\r\n".encode())
+            assert app.ended.wait(5)
