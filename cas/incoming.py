@@ -51,6 +51,8 @@ class Incoming:
             if self.fd is None:
                 self.name = system.token()
                 self.fd = system.create(folder, self.name, READ_ONLY)
+        self._promised_bytes = expected_bytes or 0
+        state.promise(self._promised_bytes)
         self._hasher = Hasher(extra)
         self._flushed_bytes = 0
         self.size_bytes = 0
@@ -73,9 +75,16 @@ class Incoming:
             self._system.write(self.fd, data)
         self._hasher.update(data)
         self.size_bytes += len(data)
+        self._kept(min(len(data), self._promised_bytes))
         if self.size_bytes - self._flushed_bytes >= WRITEBACK_BYTES:
             self._system.start_writeback(self.fd, self._flushed_bytes, self.size_bytes - self._flushed_bytes)
             self._flushed_bytes = self.size_bytes
+
+    def _kept(self, size_bytes: int) -> None:
+        """So much of the promise is on the disk, or is needed no more."""
+        if size_bytes:
+            self._promised_bytes -= size_bytes
+            self._state.promise(-size_bytes)
 
     def take_file(self, fd: int, took: Took | None = None) -> None:
         """Take all bytes of an open file, as the only ones: its blocks are shared where the file system can do that
@@ -163,6 +172,7 @@ class Incoming:
         if self.fd is None:
             return
         fd, self.fd = self.fd, None
+        self._kept(self._promised_bytes)
         self._system.close(fd)
         self._unstage()
 

@@ -32,6 +32,7 @@ MAX_TABLES = 64
 MAX_READERS = 512  # threads of one server, each with one read at a time
 ENGINE = 0  # LMDB 0.9's file format, whatever engines later bindings bring
 CRC_BYTES = 4
+META_PAGES = 2
 
 
 class IndexDamaged(Degraded):
@@ -415,6 +416,22 @@ class Index:
             finally:
                 self._growing = False
                 self._gate.notify_all()
+
+    def free_share(self) -> float:
+        """How much of the file is pages that nobody needs: 0 to 1."""
+        stats = [self._env.stat()]
+        with self._env.begin() as raw:
+            names = [bytes(name) for name in raw.cursor().iternext(values=False)]
+        for name in names:
+            handle = self._env.open_db(name)
+            with self._env.begin() as raw:
+                stats.append(raw.stat(handle))
+        used = sum(stat[kind] for stat in stats for kind in ("branch_pages", "leaf_pages", "overflow_pages"))
+        return 1 - (used + META_PAGES) / (self._env.info()["last_pgno"] + 1)
+
+    def copy_to(self, folder: Path) -> None:
+        """A copy of what is committed, without its free pages, as data.mdb in an empty folder."""
+        self._env.copy(str(folder), compact=True)
 
     def size(self) -> IndexSize:
         info = self._env.info()

@@ -229,9 +229,10 @@ class Parts:
 
     def remove(self, name: str) -> None:
         """Take all of a part away; what is already gone is success."""
-        for kind in (NOTES, PART, FRESH, ""):  # without notes the bytes are nobody's, and the next sweep takes them
-            with self.state.told():
+        with self.state.told():
+            for kind in (NOTES, PART, FRESH, ""):  # without notes the bytes are nobody's, and the next sweep takes them
                 self.system.unlink(self.folder, name + kind)
+            self.system.sync_folder(self.folder)  # whoever was told that it is gone does not find it again
 
 
 def _lasting(system: System, state: State, fd: int) -> None:

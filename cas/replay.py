@@ -26,18 +26,20 @@ log = logging.getLogger("filmcan.cas")
 APPLIED = b"applied"  # meta: number of the last event whose rows are in the index
 APPLIED_AT = b"applied at"  # meta: its time, to know it again
 ROOT = b"root"  # meta: the first half of the id of the root
+DATA = "data.mdb"
+SHRINK_BYTES, SHRINK_SHARE = 64 << 20, 0.6  # smaller or fuller, an index is left as it is
 REPLAY_EVENTS = 5_000
 SNAPSHOT_ROWS = 5_000
 
 
-def open_index(home: Home, journal: Journal, ending: Ending, map_bytes: int) -> Index:
+def open_index(home: Home, journal: Journal, system: System, ending: Ending, map_bytes: int) -> Index:
     """The index, if it can be believed; else an empty one, which `catch_up` fills from the journal."""
     doubt = _doubt(home, ending)
     if not doubt:
         try:
             index = _opened(home, map_bytes)
             if not (doubt := _stranger(index, home, journal)):
-                return index
+                return _shrunk(index, home, system, map_bytes)
             index.close()
         except IndexDamaged as error:
             doubt = error.reason
@@ -55,7 +57,7 @@ def _doubt(home: Home, ending: Ending) -> str:
     if ending is Ending.SWAPPED:
         return "it is not the one that filmcan left"
     try:
-        return harm(home.layout.index / "data.mdb") if ending is Ending.KILLED else ""
+        return harm(home.layout.index / DATA) if ending is Ending.KILLED else ""
     except OSError as error:
         return str(error)
 
@@ -73,6 +75,29 @@ def _opened(home: Home, map_bytes: int) -> Index:
     except BaseException:
         index.close()
         raise
+
+
+def _shrunk(index: Index, home: Home, system: System, map_bytes: int) -> Index:
+    """Written anew when it is large and mostly free: LMDB's file never becomes smaller. Whoever dies behind the rename makes it
+    again from the journal, as after any swap."""
+    if index.size().used_bytes < SHRINK_BYTES or index.free_share() < SHRINK_SHARE:
+        return index
+    name = system.token()
+    system.make_folder(home.incoming, name, 0o700)
+    try:
+        index.copy_to(home.layout.incoming / name)
+        index.close()
+        with system.folder(home.incoming, (name,)) as aside, system.folder(home.home, (home.layout.index.name,)) as place:
+            fd = system.open_read(aside, DATA)
+            try:
+                system.sync_file(fd)
+            finally:
+                system.close(fd)
+            system.rename(aside, DATA, place, DATA)
+            system.sync_folder(place)
+    finally:
+        shutil.rmtree(home.layout.incoming / name)
+    return _opened(home, map_bytes)
 
 
 def _number_of_root(home: Home) -> int:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -35,6 +36,7 @@ class State:
         share = space.f_blocks * space.f_frsize // 100
         self._reserve_bytes = min(RESERVE_BYTES, share) if reserve_bytes is None else reserve_bytes
         self._reserve_inodes = min(RESERVE_INODES, space.f_files // 100)
+        self._gate, self._promised_bytes = threading.Lock(), 0
         self._refused = False  # by the disk, and nobody saw it take anything since
         self._told_full = False
         self.reason = ""
@@ -67,9 +69,15 @@ class State:
     # full
 
     def available_bytes(self) -> int:
-        """What may still be written: the free space of the disk without the reserve, never below 0."""
+        """What may still be promised: the free space of the disk without the reserve, and without what was promised to uploads
+        that run; never below 0."""
         space = self._system.space(self._folder)
-        return max(0, space.f_bavail * space.f_frsize - self._reserve_bytes)
+        return max(0, space.f_bavail * space.f_frsize - self._reserve_bytes - self._promised_bytes)
+
+    def promise(self, size_bytes: int) -> None:
+        """So many bytes more are on their way, or less when it is negative: they arrived, or will not."""
+        with self._gate:
+            self._promised_bytes += size_bytes
 
     def lack(self) -> str:
         """What keeps new bytes out, for people; "" while there is room. Asked of the disk each time (2 µs)."""

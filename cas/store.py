@@ -81,7 +81,7 @@ class Store:
         self.parts = Parts(self.system, self.home.uploads, self.home.mark, self.state)
         ending = self.home.last_ending()
         self.journal = Journal(self.system, self.home.journal, doubted=ending is not Ending.CLEAN)
-        self.index = open_index(self.home, self.journal, ending, self._map_bytes)
+        self.index = open_index(self.home, self.journal, self.system, ending, self._map_bytes)
         self.index.listener = self._index_damaged
         self.home.begin_session()
         self._define_tables()
@@ -212,7 +212,8 @@ class Store:
         self.commit(change)
 
     def note(self, write: Callable[[WriteTxn], T]) -> T:
-        """Set rows of tables that are not journaled (locks, positions), lastingly."""
+        """Set rows of tables that are not journaled (locks, positions). They survive a kill; a power cut takes them with the
+        index."""
         return self.commit(lambda acts: write(acts.txn))
 
     # reading

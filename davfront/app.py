@@ -54,7 +54,8 @@ class DavOptions:
 class LockShelf:
     """Locks in the index table `locks`, key: the token.
 
-    Durable when `save` returns, but not journaled: an index made anew has forgotten them, as if each had timed out.
+    They survive a kill. They are not journaled: an index made anew, as after a power cut, has forgotten them, as if each had
+    timed out (RFC 4918 §6.6 allows that at any time). A file that LOCK made is journaled.
     """
 
     def __init__(self, library: Library) -> None:

@@ -6,12 +6,14 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from cas.errors import Degraded, NoSpace
 from cas.state import State
+from cas.store import Store
 from tests.faulty import FaultySystem, RoomySystem
 
 GIB = 1 << 30
@@ -120,3 +122,16 @@ def test_other_errors_stay_what_they_are(state: State) -> None:
     with pytest.raises(OSError) as raised, state.told():
         raise error
     assert raised.value is error and state.name == "ok"
+
+
+def test_what_was_promised_to_an_upload_is_not_promised_to_another(root: Path, system: Disk) -> None:
+    with closing(Store(root, system)) as store:
+        system.free_bytes = 5 * GIB
+        with store.receive(2 * GIB) as first:
+            assert store.available_bytes() == GIB
+            with pytest.raises(NoSpace):
+                store.receive(2 * GIB)
+            first.write(bytes(1 << 20))
+            assert store.available_bytes() == GIB + (1 << 20)
+            store.receive(GIB).abandon()
+        assert store.available_bytes() == 3 * GIB

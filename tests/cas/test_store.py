@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cas import replay
+from cas.committer import Position
 from cas.contents import Uncertain
 from cas.digest import Digest, sums_of
 from cas.doubt import Doubt
@@ -17,7 +20,7 @@ from cas.errors import BlobDamaged, BlobUnknown, BodyIncomplete, ChecksumWrong, 
 from cas.found import FileBusy
 from cas.store import Store
 from tests.faulty import FaultySystem, QuickSystem
-from tests.state import check_links, in_index, on_disk, put, read
+from tests.state import check_links, in_index, on_disk, put, read, rows
 from views.library import Library
 
 FILM = "P1-Film"
@@ -380,3 +383,20 @@ def test_a_file_being_written_is_not_looked_at(library: Library) -> None:
 
 def test_uncertain_names_the_digest() -> None:
     assert str(Uncertain(digest_of(b"film"))) == digest_of(b"film").hex
+
+
+def test_an_index_that_is_mostly_free_becomes_smaller_at_the_next_start(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "SHRINK_BYTES", 200_000)
+    data = root / ".filmcan/index/data.mdb"
+    with closing(Library(root, QuickSystem())) as library:
+        put(library, f"{library.make_project('Film').path}/a", b"film")
+        positions, keys = library.store.positions, [b"%d" % number for number in range(5000)]
+        for act in (lambda txn, key: positions.put(txn, key, Position(7)), positions.delete):
+            library.store.note(lambda txn, act=act: [act(txn, key) for key in keys])  # type: ignore[misc]
+        before = rows(library)
+    size = data.stat().st_size
+    with closing(Library(root, QuickSystem())) as library:
+        assert rows(library) == before and library.store.replayed == 0
+        assert not os.listdir(library.store.layout.incoming)
+        put(library, f"{FILM}/b", b"more")
+    assert data.stat().st_size < size / 2

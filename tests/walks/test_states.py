@@ -153,15 +153,16 @@ def test_a_full_disk_is_shown_and_gone_when_there_is_room(server: Server, disk: 
 
 @pytest.mark.parametrize("name", [*GROWING, *TAKING])
 def test_after_a_failure_of_the_disk_nothing_is_written(server: Server, disk: Disk, name: str) -> None:
-    disk.arm(1, errno.EIO, {"write"})
+    disk.arm(1, errno.EIO, {"write"}, lasting=True)
     assert server.ask("PUT", f"/dav/{PROJECT}/fails.mov", b"x").status == 403
+    disk.disarm()
     said = (GROWING | TAKING)[name](server)
     assert status(said) == (403 if name in DAV else 503)
     assert b"only reads" in said.body and b"Input/output error" in said.body, said
 
 
 def test_a_degraded_store_is_shown_everywhere_and_reads_go_on(server: Server, disk: Disk) -> None:
-    disk.arm(1, errno.EROFS, {"write"})
+    disk.arm(1, errno.EROFS, {"write"}, lasting=True)
     assert upload(server).status == 503
     said = server.get("/health").json
     assert (said["ok"], said["state"]) == (True, "degraded") and "Read-only file system" in said["reason"]
