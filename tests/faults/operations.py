@@ -86,6 +86,27 @@ def _upload(wire: Wire, case: Case) -> int:
     return wire.ask("POST", f"/api/projects/{case.at}/upload", head + case.content("up") + b"\r\n--x--\r\n", FORM)
 
 
+def _batch(library: Library, case: Case) -> None:
+    """A batch of uploads, of which nothing is here yet."""
+    project = library.project(case.at).entry.id
+    case.told["batch"] = library.store.commit(lambda acts: library.tree.batches.start(acts, project))
+
+
+def _batched(wire: Wire, case: Case) -> int:
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="up.mov"\r\n\r\n'
+    url = f"/api/projects/{case.at}/upload?op=upload&batch_id={case.told['batch']}"
+    return wire.ask("POST", url, head + case.content("up") + b"\r\n--x--\r\n", FORM)
+
+
+def _shot(library: Library, case: Case) -> None:
+    put(library, f"{case.at}/ingest/originals/shot.mov", case.content("shot"))
+
+
+def _tag(wire: Wire, case: Case) -> int:
+    said = {"relative_paths": ["ingest/originals/shot.mov"], "add_tags": ["keeper"]}
+    return wire.json(f"/api/projects/{case.at}/media/tags", said)
+
+
 def _begun(library: Library, case: Case) -> None:
     """An upload in several goes, of which nothing is here yet."""
     data = case.content("chunks")
@@ -168,6 +189,11 @@ OPERATIONS: dict[str, Ask | tuple[Prepare, Ask]] = {
     "upload in one go that could be several": _create_upload,
     "send a part of an upload": (_begun, _chunk(True)),
     "send the last of an upload": (_begun, _chunk(False)),
+    "upload into a batch": (_batch, _batched),
+    "finalize a batch": (
+        _batch, lambda wire, case: wire.json(f"/api/projects/{case.at}/upload-batch/finalize", {"batch_id": case.told["batch"]}),
+    ),
+    "tag a clip": (_shot, _tag),
     "submit a job": (_clip, _submit),
     "claim a job": (_job, lambda wire, case: wire.ask("POST", "/api/resolve/jobs/next")),
     "complete a job": (_claimed, lambda wire, case: wire.json(f"/api/resolve/jobs/{case.told['job']}/complete", {})),
@@ -207,6 +233,8 @@ def state(library: Library, case: Case) -> State:
         "jobs": [(job.status, job.attempts) for job in library.jobs.list(KIND) if job.body.get("project") == case.at],
         "sources": [source.name for source in Sources(library.root).list() if source.name == case.at].count(case.at),
         "uploads": uploads(library, case),
+        "tags": {path: tags for path, entry in entries.items() if entry.digest and (tags := library.tags_of(entry.digest))},
+        "batches": batches(library, case),
     }  # fmt: skip
 
 
@@ -215,6 +243,16 @@ def below(library: Library, at: str) -> dict[str, Any]:
     with library.store.index.read() as txn:
         _, project = library.tree.found(txn, at)
         return dict(library.tree.walk(txn, project, ""))
+
+
+def batches(library: Library, case: Case) -> list[tuple[bool, list[tuple[str, str]]]]:
+    """Batches of uploads: whether each takes more, and what came of its files."""
+    project, table = library.project(case.at).entry.id, library.tree.batches
+    with library.store.index.read() as txn:
+        return [
+            (not table.find(txn, project, id).ended_ns, [(item.status, item.path) for item in table.items(txn, project, id)])
+            for id in table.of(txn, project)
+        ]  # fmt: skip
 
 
 def uploads(library: Library, case: Case) -> list[tuple[bool, bool, bool]]:
