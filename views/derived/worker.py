@@ -65,7 +65,10 @@ def limit(memory_bytes: int, cpu_s: int) -> None:
         (resource.RLIMIT_NOFILE, 64), (resource.RLIMIT_CORE, 0),
     ):  # fmt: skip
         hard = resource.getrlimit(what)[1]
-        resource.setrlimit(what, (most, most) if hard == resource.RLIM_INFINITY else (min(most, hard), min(most, hard)))
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        if what == resource.RLIMIT_AS and sys.platform == "darwin":
+            continue  # macOS has the name, but no such limit; what a file may fill is bounded by its time alone there
+        resource.setrlimit(what, (most, most))
     with contextlib.suppress(OSError, AttributeError):  # no such call on this system; the protocols below are closed anyway
         ctypes.CDLL(None).unshare(CLONE_NEWUSER | CLONE_NEWNET)
     os.nice(15)

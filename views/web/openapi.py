@@ -184,7 +184,8 @@ def _operation(template: str, method: str, said: str, is_bytes: bool) -> dict[st
 LOOK = (
     "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:1rem}"
     "table{border-collapse:collapse}td{padding:.4rem .75rem .4rem 0;border-top:1px solid #8884;vertical-align:top}"
-    "code{overflow-wrap:anywhere}@media(max-width:640px){td{display:block;border:0;padding:0}td:first-child{padding-top:1rem}}</style>"
+    "code{white-space:nowrap}@media(max-width:640px){code{white-space:normal;overflow-wrap:anywhere}"
+    "td{display:block;border:0;padding:0}td:first-child{padding-top:1rem}}</style>"
 )
 
 

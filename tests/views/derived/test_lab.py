@@ -6,6 +6,8 @@ import io
 import os
 import socket
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -185,6 +187,16 @@ def test_a_worker_lives_within_limits(lab: Lab, tmp_path: Path) -> None:
     told = {line[:26].strip(): line[26:].split()[0] for line in limits.read_text().splitlines()[1:]}
     assert told["Max address space"] == str(3 << 30) and told["Max file size"] == told["Max core file size"] == "0"
     assert told["Max cpu time"] == "600" and told["Max open files"] == "64"
+
+
+def test_a_worker_has_no_network_where_the_system_allows_that(lab: Lab, tmp_path: Path) -> None:
+    try_it = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x50000000) != 0)"
+    if subprocess.run([sys.executable, "-c", try_it], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("this system gives no process a network of its own")
+    (tmp_path / "x").write_bytes(b"no media")
+    while lab._worker is None:
+        look(lab, tmp_path / "x", "image")
+    assert os.readlink(f"/proc/{lab._worker.pid}/ns/net") != os.readlink("/proc/self/ns/net")
 
 
 def test_a_worker_ends_when_nobody_is_left_to_ask_it(tmp_path: Path) -> None:
