@@ -28,6 +28,8 @@ COMMANDS = {
     "import": "Take in whole folders of footage",
     "export": "Write a project into an ordinary folder",
     "project": "List, create, rename, note, delete projects",
+    "restore": "Bring back what was deleted, replaced, or a whole project as it was",
+    "brake": "Devices that deleted too much and are paused",
     "source": "List, add, remove, enable, disable further roots",
     "agent": "Work for a server on a workstation",
     "receipt": "Tell whether a card or phone may be wiped",
