@@ -11,7 +11,7 @@ from typing import Any
 from cas.digest import tag_of_file
 from cas.errors import FormatUnknown, LockHeld, RootUnfit
 from cas.layout import FORMAT, HOME, PLACES, Layout
-from cas.system import System
+from cas.system import FULL, System
 
 CLEAN = "clean"
 HOLDER_BYTES = 500
@@ -132,8 +132,13 @@ class Home:
             return ""
 
     def begin_session(self) -> None:
-        """From now on the index is only believed while the machine keeps its memory."""
-        self._say_session(self._system.boot_id() or "unknown")
+        """From now on the index is only believed while the machine keeps its memory. On a full disk the word of the last session
+        stays: it is true of an index that does not change, and of no other."""
+        try:
+            self._say_session(self._system.boot_id() or "unknown")
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
 
     def doubt_session(self) -> None:
         """The index is not what it should be: whatever comes next makes it again."""

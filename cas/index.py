@@ -13,7 +13,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -33,6 +33,7 @@ MAX_READERS = 512  # threads of one server, each with one read at a time
 ENGINE = 0  # LMDB 0.9's file format, whatever engines later bindings bring
 CRC_BYTES = 4
 META_PAGES = 2
+FULL_BYTES = 1 << 20
 
 
 class IndexDamaged(Degraded):
@@ -234,9 +235,9 @@ class WriteTxn(ReadTxn):
                 return
             except lmdb.MapFullError:
                 self._grow()
-            except lmdb.DiskError as error:
-                raise IndexFull(str(error)) from error
             except lmdb.Error as error:
+                if isinstance(error, lmdb.DiskError) or self._index.is_disk_full():
+                    raise IndexFull(str(error)) from error
                 raise self._index.damaged(str(error)) from error
 
     def abort(self) -> None:
@@ -249,7 +250,7 @@ class WriteTxn(ReadTxn):
 Look = tuple[int, int, int, int]
 
 
-def look(path: Path) -> Look:
+def look(path: str) -> Look:
     """How a file looks from outside: which it is, how long, when it was written."""
     stat = os.stat(path)
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
@@ -277,6 +278,7 @@ class Index:
     def __init__(self, path: Path, *, map_bytes: int = MAP_BYTES) -> None:
         """Open or make the index in the folder `path`. IndexDamaged."""
         self.path, self._data = path, path / "data.mdb"
+        self._file = str(self._data)  # looked at before and after each write; a Path costs twice the time
         self.listener: Callable[[IndexDamaged], None] | None = None  # hears of damage before it is raised; any thread
         try:
             path.mkdir(mode=0o700, exist_ok=True)
@@ -293,7 +295,7 @@ class Index:
         self._readers = 0
         self._growing = False
         self._writes = 0
-        self._left = look(self._data)
+        self._left = look(self._file)
         self._spoilt = ""
         try:
             self.meta = self.table("meta", Meta, derived=True)
@@ -330,7 +332,7 @@ class Index:
         if self._spoilt:
             return
         try:
-            now = look(self._data)
+            now = look(self._file)
         except FileNotFoundError:
             raise self.damaged("its file is gone") from None
         if now == self._left:
@@ -343,8 +345,15 @@ class Index:
 
     def wrote(self) -> None:
         """Remember how the file looks after it was written here."""
-        with suppress(FileNotFoundError):  # the next look at it tells that, and that it is another
-            self._left = (*self._left[:2], *look(self._data)[2:])
+        try:
+            self._left = (*self._left[:2], *look(self._file)[2:])
+        except FileNotFoundError:
+            return  # the next look tells that; and that it is another
+
+    def is_disk_full(self) -> bool:
+        """LMDB says "input/output error" when a write ended early because the disk was full (mdb_page_flush)."""
+        space = os.statvfs(self.path)
+        return space.f_bavail * space.f_frsize < FULL_BYTES
 
     def damaged(self, why: str) -> IndexDamaged:
         damage = IndexDamaged(why)
@@ -471,7 +480,10 @@ class Index:
         """All that was committed survives a power cut afterwards."""
         self.check_file()
         self._fill_up()
-        self._env.sync(True)
+        try:
+            self._env.sync(True)
+        except lmdb.Error as error:
+            raise self.damaged(str(error)) from error
         self.wrote()
 
     def close(self) -> None:

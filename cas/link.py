@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from cas.system import System
+from cas.system import FULL, System
 
 COPY_BYTES = 1 << 20
 READ_ONLY = 0o444
@@ -108,7 +108,19 @@ WAYS: tuple[Way, ...] = (HardLink(), Reflink(), Copy())
 
 
 def probe(system: System, folder: int) -> dict[str, str]:
-    """Try every way in `folder`: name of the way → "" when it works, else why not. Leaves nothing behind."""
+    """Try every way in `folder`: name of the way → "" when it works, else why not. Leaves nothing behind.
+
+    On a full disk nothing can be tried, and reading must go on: then all but sharing blocks is taken to work.
+    """
+    try:
+        return _probe(system, folder)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        return {way.name: "the disk is full, it was not tried" if way.name == Reflink.name else "" for way in WAYS}
+
+
+def _probe(system: System, folder: int) -> dict[str, str]:
     source, target = f"probe-{system.token()}", f"probe-{system.token()}"
     fd = system.create(folder, source)
     try:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,7 +72,9 @@ class State:
     def available_bytes(self) -> int:
         """What may still be promised: the free space of the disk without the reserve, and without what was promised to uploads
         that run; never below 0."""
-        space = self._system.space(self._folder)
+        return self._available(self._system.space(self._folder))
+
+    def _available(self, space: os.statvfs_result) -> int:
         return max(0, space.f_bavail * space.f_frsize - self._reserve_bytes - self._promised_bytes)
 
     def promise(self, size_bytes: int) -> None:
@@ -81,15 +84,17 @@ class State:
 
     def lack(self) -> str:
         """What keeps new bytes out, for people; "" while there is room. Asked of the disk each time (2 µs)."""
-        text = self._too_little()
+        return self._lack(self._system.space(self._folder))
+
+    def _lack(self, space: os.statvfs_result) -> str:
+        text = self._too_little(space)
         if not text and self._refused:
             self._refused = not self._takes_some()
             text = "it refuses to take more; perhaps a quota is used up" if self._refused else ""
         self._tell_full(text)
         return text
 
-    def _too_little(self) -> str:
-        space = self._system.space(self._folder)
+    def _too_little(self, space: os.statvfs_result) -> str:
         if (free_bytes := space.f_bavail * space.f_frsize) <= self._reserve_bytes:
             return f"{free_bytes >> 20} MiB are free, and {self._reserve_bytes >> 20} MiB are kept in reserve"
         if space.f_files and space.f_favail <= self._reserve_inodes:
@@ -118,10 +123,10 @@ class State:
     def admit(self, size_bytes: int = 1) -> None:
         """Before anything that takes room is begun: Degraded, or NoSpace when it is full or this does not fit."""
         self.check()
-        if text := self.lack():
-            raise NoSpace(size_bytes, self.available_bytes(), text)
-        if (available := self.available_bytes()) < size_bytes:
-            raise NoSpace(size_bytes, available)
+        space = self._system.space(self._folder)
+        text, available = self._lack(space), self._available(space)
+        if text or available < size_bytes:
+            raise NoSpace(size_bytes, available, text)
 
     # errors of the disk
 
@@ -134,7 +139,7 @@ class State:
             return Degraded(self.reason)
         if error.errno in FULL:
             self._refused = True
-            why = self._too_little() or f"it refuses to take more ({error.strerror})"
+            why = self._too_little(self._system.space(self._folder)) or f"it refuses to take more ({error.strerror})"
             return NoSpace(needed_bytes, self.available_bytes(), why)
         return error
 

@@ -130,6 +130,9 @@ class Store:
         if self._closed or self.state.reason:
             return
         self.state.degrade(damage.reason)
+        self._doubt_session()
+
+    def _doubt_session(self) -> None:
         try:
             self.home.doubt_session()
         except OSError as error:
@@ -312,9 +315,9 @@ class Store:
             self.index.close()
             if not self.state.reason:
                 self.home.end_session()
-        except IndexDamaged as damage:
-            log.error("%s", damage)
-            self.home.doubt_session()
+        except (IndexDamaged, OSError) as error:
+            log.error("the next start looks at the index anew: %s", error)
+            self._doubt_session()
         finally:
             self._give_up()
 
