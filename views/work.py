@@ -1,4 +1,4 @@
-"""Long work that somebody asked for and does not wait for: one after the other, with progress, in this process.
+"""Long work that somebody asked for and does not wait for, with progress, in this process; in each lane one after the other.
 
 What is noted here is lost at a restart, and nothing else is: each step of such work is a change that is whole by itself, and
 asking again goes on where it ended.
@@ -50,19 +50,33 @@ class Work:
         return self.status not in ("waiting", "running")
 
 
+class _Lane:
+    """Works that wait for each other, and the thread that does them."""
+
+    def __init__(self, loop: Callable[[queue.Queue[Work | None]], None]) -> None:
+        self.waiting: queue.Queue[Work | None] = queue.Queue()
+        self.thread = threading.Thread(target=loop, args=(self.waiting,), name="filmcan-work", daemon=True)
+        self.thread.start()
+
+
 class Works:
     """The works of one server. Any thread; `stop` before the libraries are closed."""
 
     def __init__(self) -> None:
         self._works: dict[str, Work] = {}
-        self._waiting: queue.Queue[Work | None] = queue.Queue()
+        self._lanes: dict[str, _Lane] = {}
         self._news = threading.Condition()
         self._stopping = False
-        self._thread: threading.Thread | None = None
 
-    def begin(self, kind: str, subject: str, run: Callable[[Progress], Any], *, repeats: bool = True) -> Work:
+    def begin(
+        self, kind: str, subject: str, run: Callable[[Progress], Any], *, repeats: bool = True, lane: str = ""
+    ) -> Work:
         """Queue a work; one of the same kind about the same subject that still waits is given instead, if it `repeats`: if what
-        waits would do all that this one does."""
+        waits would do all that this one does.
+
+        lane   works of one lane are done one after the other, beside those of other lanes: what reads for hours shall not keep
+               what somebody waits for
+        """
         with self._news:
             for work in self._works.values() if repeats else ():
                 if (work.kind, work.subject, work.status) == (kind, subject, "waiting"):
@@ -70,10 +84,9 @@ class Works:
             work = Work(kind, subject, run)
             self._works[work.id] = work
             self._forget_old()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="filmcan-work", daemon=True)
-                self._thread.start()
-        self._waiting.put(work)
+            if lane not in self._lanes:
+                self._lanes[lane] = _Lane(self._loop)
+        self._lanes[lane].waiting.put(work)
         return work
 
     def _forget_old(self) -> None:
@@ -95,16 +108,19 @@ class Works:
             return self._news.wait_for(lambda: work.version > version or work.is_over, within_s)
 
     def stop(self) -> None:
-        """End the work that is running after its step, and begin no other."""
+        """End the works that are running after their step, and begin no other."""
         self._stopping = True
-        self._waiting.put(None)
-        if self._thread is not None:
-            self._thread.join(STOP_S)
+        with self._news:
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.waiting.put(None)
+        for lane in lanes:
+            lane.thread.join(STOP_S)
 
-    # the thread
+    # the threads
 
-    def _loop(self) -> None:
-        while (work := self._waiting.get()) is not None and not self._stopping:
+    def _loop(self, waiting: queue.Queue[Work | None]) -> None:
+        while (work := waiting.get()) is not None and not self._stopping:
             self._do(work)
 
     def _do(self, work: Work) -> None:

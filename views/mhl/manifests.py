@@ -15,11 +15,11 @@ from cas.digest import EMPTY, Digest, Hasher
 from cas.readback import read_back
 from cas.verify import Finding
 from views.entry import Entry
-from views.library import Library
+from views.library import Library, Project
 from views.mhl.compare import File, Folder, Told, compare
 from views.mhl.history import History
 from views.mhl.shelf import NAME, Held, Shelf
-from views.mhl.words import FOLDER, Generation, Sums, literal, patterns
+from views.mhl.words import FOLDER, Generation, Sums, is_xml, literal, patterns
 from views.previews import THUMBNAILS
 from views.work import Progress
 
@@ -40,8 +40,9 @@ _writing = threading.Lock()  # one generation at a time: the next is written aft
 class Written:
     """What became of it.
 
-    name       file of the new generation; "" when there was nothing to tell
-    findings   contents that are not whole: their files are left out
+    name          file of the new generation; "" when there was nothing to tell
+    findings      contents that are not whole: their files are left out
+    unspeakable   paths that no XML can hold: left out too, and named as ignored
     """
 
     project: str
@@ -50,6 +51,7 @@ class Written:
     files: int
     told: Told
     findings: Sequence[Finding]
+    unspeakable: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For programs; long lists are cut."""
@@ -62,7 +64,7 @@ class Written:
             "renamed": dict(list(self.told.renamed.items())[:FEW]),
             "gone": list(self.told.gone)[:FEW],
             "replaced": list(self.told.replaced)[:FEW],
-            "left_out": [f"{finding.digest.hex}: {finding.why}" for finding in self.findings],
+            "left_out": [f"{finding.digest.hex}: {finding.why}" for finding in self.findings] + list(self.unspeakable),
         }
 
 
@@ -88,17 +90,17 @@ class Manifests:
         """
         self._store.state.check()
         found = self._library.project(project)
-        entries = list(self._entries(found.name))
+        _, first = self._files(list(self._entries(found.name)), progress)  # the long reading, while others may write
         with _writing:
-            files, findings = self._files(entries, progress)
+            entries = list(self._entries(found.name))
+            files, later = self._files(entries, None)
+            findings = [*{finding.digest: finding for finding in (*later, *first)}.values()]
             system, home = self._store.system, self._store.home
             with system.folder(home.root, (found.name,)) as folder:
                 shelf = Shelf(home, system, folder)
                 held = shelf.read()
-                folders = [Folder(path, entry.id, entry.modified_ns) for path, entry in entries if entry.is_folder]
-                folders.append(Folder("", found.entry.id, found.entry.modified_ns))
-                told = compare(held.history, files, folders, everything=everything)
-                ignored = self._ignored(found.name, held.history, told.gone)
+                told = compare(held.history, files, _folders(found, entries), everything=everything)
+                ignored = self._ignored(found.name, held.history, told.gone, entries)
                 name, number = "", held.history.last
                 if everything or told.files or told.folders or list(held.history.ignored) != ignored:
                     generation = Generation(
@@ -106,7 +108,8 @@ class Manifests:
                         told.files, told.folders, self._references(entries),
                     )  # fmt: skip
                     name, number = shelf.add(held, found.name, generation), number + 1
-        return Written(found.name, name, number, len(files), told, findings)
+        unspeakable = [path for path, _ in entries if not is_xml(path)]
+        return Written(found.name, name, number, len(files), told, findings, unspeakable)
 
     def held(self, project: str) -> Held:
         """What the project's history says so far. NameNotFound, HistoryUnfit."""
@@ -138,7 +141,7 @@ class Manifests:
         files = [
             File(path, entry.id, entry.size_bytes, entry.modified_ns, *sums)
             for path, entry in entries
-            if entry.digest is not None and (sums := known[entry.digest]) is not None
+            if entry.digest is not None and is_xml(path) and (sums := known[entry.digest]) is not None
         ]
         return files, findings
 
@@ -177,12 +180,21 @@ class Manifests:
                     for file in self._library.tree.children(txn, inner.id):
                         yield f"{path}/{FOLDER}/{file.name}", file
 
-    def _ignored(self, project: str, history: History, gone: Sequence[str]) -> list[str]:
-        """Patterns of what is not looked at: what is not footage, what other programs do, and what is no more."""
+    def _ignored(
+        self, project: str, history: History, gone: Sequence[str], entries: Sequence[tuple[str, Entry]]
+    ) -> list[str]:
+        """Patterns of what is not looked at: what is not footage, what other programs do, what is no more, what has no words."""
         ours = ["index.json", "_manifest/", *(f"{literal(place)}/" for place in self._left_alone)]
-        inner = [*ours, *(f"**/{pattern}" for pattern in JUNK), *(literal(path) for path in gone)]
+        unspeakable = sorted({literal(path) for path, _ in entries if not is_xml(path)})
+        inner = [*ours, *(f"**/{pattern}" for pattern in JUNK), *(literal(path) for path in gone), *unspeakable]
         told = [*ALWAYS_IGNORED, *(pattern for one in inner for pattern in patterns(one, project))]
         return [*told, *(pattern for pattern in history.theirs if pattern not in told)]
+
+
+def _folders(project: Project, entries: Sequence[tuple[str, Entry]]) -> list[Folder]:
+    """All folders, and the project itself."""
+    below = [Folder(path, entry.id, entry.modified_ns) for path, entry in entries if entry.is_folder and is_xml(path)]
+    return [*below, Folder("", project.entry.id, project.entry.modified_ns)]
 
 
 @cache

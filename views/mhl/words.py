@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ NAMESPACE, CHAIN_NAMESPACE = "urn:ASC:MHL:v2.0", "urn:ASC:MHL:DIRECTORY:v2.0"
 OURS = "urn:filmcan:mhl:1"
 FOLDER, CHAIN, ENDING = "ascmhl", "ascmhl_chain.xml", ".mhl"
 ORIGINAL, VERIFIED, FAILED = "original", "verified", "failed"
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 ESCAPED_IN_PATTERNS = set("\\*?[]!# ")
 
@@ -181,9 +183,14 @@ def folder_sums(files: Sequence[tuple[str, bytes]], folders: Sequence[tuple[str,
     return quick_sum(b"".join(sorted(content))), quick_sum(b"".join(sorted(structure)))
 
 
+def is_xml(path: str) -> bool:
+    """Can XML hold this at all (XML 1.0 §2.2)?"""
+    return NO_XML.search(path) is None
+
+
 def literal(path: str) -> str:
-    """A path as a pattern that means only it."""
-    return "".join(f"\\{sign}" if sign in ESCAPED_IN_PATTERNS else sign for sign in path)
+    """A path as a pattern that means only it; `?` stands for what XML cannot hold."""
+    return NO_XML.sub("?", "".join(f"\\{sign}" if sign in ESCAPED_IN_PATTERNS else sign for sign in path))
 
 
 def patterns(inner: str, project: str) -> tuple[str, str]:

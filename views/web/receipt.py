@@ -25,6 +25,7 @@ from views.web.errors import ApiError, shape
 from views.web.works import begun
 from views.work import Progress, Work
 
+LANE = "reading"  # beside moves and reindex: a card of 512 GB is read for an hour
 NEXT = "SAFE: what this project's files came from may be wiped. NOT YET: POST here reads everything back from the disk first."
 
 
@@ -46,8 +47,8 @@ def begin(desk: Desk, source: str, project: str, copies: int, only: frozenset[by
         found = confirm(libraries, source, project, progress, copies=copies, left_alone=desk.left_alone, only=only)
         return found.as_json(library, files=False)
 
-    batch = "" if only is None else f" ({len(only)} new)"
-    return desk.works.begin("receipt", f"{source}/{project}{batch}", run)
+    asked = f"{source}/{project}, {copies} disks" if copies > 1 else f"{source}/{project}"
+    return desk.works.begin("receipt", asked, run, repeats=only is None, lane=LANE)
 
 
 class ReceiptOf:
@@ -103,7 +104,7 @@ class ManifestOf:
         def run(progress: Progress) -> dict[str, Any]:
             return manifests.write(found.name, progress).as_json()
 
-        begun(resp, self._desk.works.begin("manifest", f"{source}/{found.name}", run))
+        begun(resp, self._desk.works.begin("manifest", f"{source}/{found.name}", run, lane=LANE))
 
 
 class GenerationOf:

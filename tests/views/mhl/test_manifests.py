@@ -223,6 +223,17 @@ def test_a_rotten_file_is_left_out_and_told(library: Library, manifests: Manifes
     assert written.as_json()["left_out"]
 
 
+def test_a_name_that_xml_cannot_hold_is_ignored_and_told(library: Library, manifests: Manifests, judge: Judge) -> None:
+    footage(library)
+    library.make_folder(f"{FILM}/odd\uffff")
+    put(library, f"{FILM}/odd\uffff/b\ufffe.mov", b"unspeakable")
+    put(library, f"{FILM}/c\ufffe.mov", b"unspeakable too")
+    written = manifests.write(FILM)
+    assert written.as_json()["left_out"] == ["c\ufffe.mov", "odd\uffff", "odd\uffff/b\ufffe.mov"]
+    assert [judge("diff"), judge("verify"), judge("verify", "-dh")] == [OK, OK, OK]
+    assert manifests.write(FILM).name == ""
+
+
 def test_a_store_that_only_reads_writes_none(library: Library, manifests: Manifests, root: Path) -> None:
     library.store.state.degrade("a test")
     with pytest.raises(Degraded):

@@ -99,3 +99,18 @@ def test_a_move_to_another_source_goes_on_behind(server: Server) -> None:
     assert job["progress"]["done"] == job["progress"]["total"] == 4
     assert server.names(name) == [] and server.get(f"/api/projects/{there}/media?source=far").json["counts"]["videos"] == 4
     assert server.post(f"/api/projects/{name}/media/move?background=true", {**body, "target_project": "P9-None"}).status == 404
+
+
+def test_what_reads_for_long_does_not_keep_what_somebody_waits_for() -> None:
+    works, reading, done = Works(), threading.Event(), threading.Event()
+
+    def read(_progress: Progress) -> None:
+        reading.set()
+        assert done.wait(20)
+
+    long = works.begin("receipt", "P1", read, lane="reading")
+    assert reading.wait(20)
+    quick = works.begin("move", "P1", lambda _progress: done.set())
+    assert works.changed(quick, 99, 20) and quick.status == "done"
+    assert works.changed(long, 99, 20) and long.status == "done"
+    works.stop()
