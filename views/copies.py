@@ -51,8 +51,9 @@ class Copies:
     """Looks through the open sources. `first` is told first, as the source that was asked about."""
 
     def __init__(self, libraries: Mapping[str, Library], first: str) -> None:
-        self._libraries = {name: library for name, library in libraries.items() if name != first}
-        self._libraries = {first: libraries[first], **self._libraries}
+        names = [name for name in libraries if name != first]
+        others = {name: library for name in names if (library := libraries.get(name)) is not None}  # it may go away meanwhile
+        self._libraries = {first: libraries[first], **others}
         self.disks = {name: _disk(library) for name, library in self._libraries.items()}
 
     @property

@@ -102,6 +102,13 @@ class Libraries(Mapping[str, Library]):
             raise SourceAway(name, source.root)
         return found.library
 
+    def away(self) -> list[str]:
+        """Sources that are enabled and cannot be used at this moment; none when the registry cannot be read."""
+        try:
+            return [source.name for source in self._others() if self._try(source) is None]
+        except SourceProblem:
+            return []
+
     def flush(self) -> bool:
         """Everything that happened up to now is in the manifests; False when something hinders it."""
         with self._lock:

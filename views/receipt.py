@@ -18,6 +18,7 @@ from cas.verify import Finding
 from views.audit import timestamp
 from views.copies import Copies, Copy, independent
 from views.entry import Entry
+from views.libraries import Libraries
 from views.library import Library
 from views.previews import THUMBNAILS
 from views.work import Progress
@@ -81,6 +82,7 @@ class Receipt:
     copies      how many disks were asked for
     unfinished  uploads to this project that are not complete, in words: their files are not in `lines`
     disks       what each source lies on, in words
+    away        sources whose disk is not there now: what they hold does not count
     """
 
     project: str
@@ -90,6 +92,7 @@ class Receipt:
     lines: Sequence[Line]
     unfinished: Sequence[str] = ()
     disks: Mapping[str, str] = field(default_factory=dict)
+    away: Sequence[str] = ()
 
     @property
     def safe(self) -> int:
@@ -134,6 +137,7 @@ class Receipts:
     def __init__(self, libraries: Mapping[str, Library], source: str, copies: int = 1) -> None:
         self._library, self.source, self.wanted = libraries[source], source, copies
         self._copies = Copies(libraries, source)
+        self._away = libraries.away() if isinstance(libraries, Libraries) else []
 
     def of(self, project: str) -> Receipt:
         """Every file of a project that people see. NameNotFound. Costs a look at each of its contents, no reading."""
@@ -148,7 +152,7 @@ class Receipts:
         disks = {name: disk.words for name, disk in self._copies.disks.items()}
         return Receipt(
             found.name, self.source, self._library.store.system.now_ns(), self.wanted, lines,
-            self._library.resumable.unfinished(found.name), disks,
+            self._library.resumable.unfinished(found.name), disks, self._away,
         )  # fmt: skip
 
     def files(self, project: str) -> Iterator[tuple[str, Entry]]:
@@ -231,6 +235,7 @@ def told(receipt: Receipt) -> dict[str, Any]:
         "copies_wanted": receipt.copies,
         "rule": receipt.rule,
         "disks": dict(receipt.disks),
+        "away": list(receipt.away),
         "unfinished": list(receipt.unfinished),
         "files": [told_line(line) for line in receipt.lines],
     }

@@ -140,6 +140,8 @@ def _show(desk: Desk, receipt: Receipt, told: dict[str, Any], lists_all: bool) -
     desk.say(f"{receipt.project}: {receipt.rule}")
     for name, disk in receipt.disks.items():
         desk.say(f"  {name} lies on {disk}")
+    for name in receipt.away:
+        desk.say(f"  {name} is not there now, and does not count")
     desk.say(receipt.verdict)
 
 

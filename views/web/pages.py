@@ -238,7 +238,7 @@ class ReceiptPage(Page):
     def show(self, req: falcon.Request, resp: falcon.Response, **named: str) -> None:
         source, copies = req.get_param("source") or PRIMARY, copies_of(self._desk, req)
         _, project = self._desk.project(named["name"], source)
-        receipt = Receipts(dict(self._desk.libraries), source, copies).of(project.name)
+        receipt = Receipts(self._desk.libraries, source, copies).of(project.name)
         self.send(
             resp,
             "receipt.html",

@@ -41,7 +41,7 @@ def copies_of(desk: Desk, req: falcon.Request) -> int:
 
 def begin(desk: Desk, source: str, project: str, copies: int, only: frozenset[bytes] | None = None) -> Work:
     """Read back behind; see views/confirm.py."""
-    library, libraries = desk.library(source), dict(desk.libraries)
+    library, libraries = desk.library(source), desk.libraries
 
     def run(progress: Progress) -> dict[str, Any]:
         found = confirm(libraries, source, project, progress, copies=copies, left_alone=desk.left_alone, only=only)
@@ -59,7 +59,7 @@ class ReceiptOf:
         """How sure each file of a project is, and whether what it came from may be wiped."""
         source, copies = req.get_param("source") or PRIMARY, copies_of(self._desk, req)
         _, found = self._desk.project(project, source)
-        receipt = told(Receipts(dict(self._desk.libraries), source, copies).of(found.name))
+        receipt = told(Receipts(self._desk.libraries, source, copies).of(found.name))
         if not flag(req, "files", True):
             del receipt["files"]
         resp.media = {**receipt, "instructions": NEXT}

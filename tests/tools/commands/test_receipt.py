@@ -121,6 +121,9 @@ def test_a_second_disk_counts_through_its_source(
     assert filmcan("receipt", "--card", card, "--copies", "2").code == 0
     monkeypatch.setenv("FILMCAN_SAFE_COPIES", "3")
     assert filmcan("receipt", "Wedding").code == 1
+    (tmp_path / "nas").rename(tmp_path / "unplugged")
+    said = filmcan("receipt", "Wedding", "--copies", "2")
+    assert said.code == 1 and "nas is not there now, and does not count" in said.out
 
 
 def test_a_question_without_a_project_or_a_card_is_a_wrong_command_line(filmcan: Filmcan) -> None:
