@@ -84,7 +84,9 @@ class FaultySystem(QuickSystem):
         if not self._at or self._seen < self._at or (self._seen > self._at and not self._lasting):
             return real(self, *args, **kwargs)
         if self._late:
-            real(self, *args, **kwargs)
+            done = real(self, *args, **kwargs)
+            if type(done) is int:
+                os.close(done)  # nobody gets the descriptor
         if self._error is Death:
             self.dead = True
             raise Death(name)

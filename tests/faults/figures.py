@@ -22,6 +22,7 @@ FIGURES: dict[str, tuple[int, int]] = {
     "HISTORY": (3_000, 100_000),  # requests of 16 clients
     "HISTORY_KILLS": (10, 200),
     "CONNECTIONS": (200, 2_000),  # cut uploads
+    "DEVICE": (20, 300),  # disks that fail
     "MEMORY": (24, 256),  # MiB of each of 20 uploads at once
 }
 _told: Counter[tuple[str, str]] = Counter()

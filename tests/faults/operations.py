@@ -6,6 +6,7 @@ and as it is after, if the client was told so.
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import re
@@ -22,7 +23,9 @@ from views.upload import Upload
 
 State = dict[str, Any]
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
-CHUNK = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+TUS = {"Tus-Resumable": "1.0.0"}
+CHUNK = {**TUS, "Content-Type": "application/offset+octet-stream"}
+CLIP = "ingest/originals/clip.mov"
 PROPERTY = (
     b'<D:propertyupdate xmlns:D="DAV:" xmlns:F="urn:f"><D:set><D:prop><F:take>7</F:take></D:prop></D:set></D:propertyupdate>'
 )
@@ -129,18 +132,18 @@ def _create_upload(wire: Wire, case: Case) -> int:
 
 
 def _clip(library: Library, case: Case) -> None:
-    put(library, f"{case.at}/clip.mov", case.content("clip"))
+    put(library, f"{case.at}/{CLIP}", case.content("clip"))
 
 
 def _submit(wire: Wire, case: Case) -> int:
-    return wire.json("/api/resolve/open", {"project": case.at, "media_rel_paths": ["clip.mov"]})
+    return wire.json("/api/resolve/open", {"project": case.at, "media_rel_paths": [CLIP]})
 
 
 def _job(library: Library, case: Case) -> None:
     for job in library.jobs.list(KIND, "pending"):
         library.jobs.cancel(job.id)
     _clip(library, case)
-    wanted = request(library, PRIMARY, project=case.at, paths=["clip.mov"])
+    wanted = request(library, PRIMARY, project=case.at, paths=[CLIP])
     case.told["job"] = library.jobs.submit(KIND, wanted).id
 
 
@@ -159,6 +162,25 @@ def _source(library: Library, case: Case) -> None:
 def _dropped(library: Library, case: Case) -> None:
     """A clip that somebody put there by hand."""
     (library.root / case.at / "ingest/originals/dropped.mov").write_bytes(case.content("dropped"))
+
+
+def _deleted(library: Library, case: Case) -> None:
+    """A file in the trash."""
+    case.told["trash"] = f"_trash/{library.entry(f'{case.at}/b').id}-b"
+    library.delete(f"{case.at}/b")
+
+
+def _place(wire: Wire, case: Case) -> int:
+    sha256 = hashlib.sha256(case.content("A")).hexdigest()
+    return wire.json(f"/api/projects/{case.at}/place", {"name": "placed.mov", "sha256": sha256})
+
+
+def _restore(wire: Wire, case: Case) -> int:
+    return wire.ask("MOVE", f"/dav/{case.told['trash']}", headers={"Destination": f"/dav/{case.at}/restored"})
+
+
+def _delete_media(wire: Wire, case: Case) -> int:
+    return wire.json(f"/api/projects/{case.at}/media/delete", {"relative_paths": [CLIP]})
 
 
 def _reindex(wire: Wire, case: Case) -> int:
@@ -199,6 +221,11 @@ OPERATIONS: dict[str, Ask | tuple[Prepare, Ask]] = {
     "complete a job": (_claimed, lambda wire, case: wire.json(f"/api/resolve/jobs/{case.told['job']}/complete", {})),
     "add a source": (_source, lambda wire, case: wire.json("/api/sources", {"name": case.at, "root": case.told["root"]})),
     "reindex": (_dropped, _reindex),
+    "DELETE a project": lambda wire, case: wire.ask("DELETE", f"/dav/{case.at}"),
+    "restore from the trash": (_deleted, _restore),
+    "place known bytes": _place,
+    "delete by the API": (_clip, _delete_media),
+    "end an upload": (_begun, lambda wire, case: wire.ask("DELETE", f"/api/uploads/{case.told['upload']}", headers=TUS)),
 }
 
 
@@ -239,14 +266,16 @@ def state(library: Library, case: Case) -> State:
 
 
 def below(library: Library, at: str) -> dict[str, Any]:
-    """Every entry of a project, client junk too, by its path in there."""
+    """Every entry of a project, client junk too, by its path in there; nothing when there is none."""
     with library.store.index.read() as txn:
-        _, project = library.tree.found(txn, at)
-        return dict(library.tree.walk(txn, project, ""))
+        project = library.tree.find(txn, at)
+        return {} if project is None else dict(library.tree.walk(txn, project, ""))
 
 
 def batches(library: Library, case: Case) -> list[tuple[bool, list[tuple[str, str]]]]:
     """Batches of uploads: whether each takes more, and what came of its files."""
+    if library.find(case.at) is None:
+        return []
     project, table = library.project(case.at).entry.id, library.tree.batches
     with library.store.index.read() as txn:
         return [
@@ -293,7 +322,11 @@ def check(library: Library, case: Case, before: State, after: State, answered: b
 
 def _settle(library: Library, case: Case, contents: set[bytes | None]) -> None:
     """What one reindex brings together stays so: names, rows and bytes are the same."""
+    if library.find(case.at) is None:
+        return
     apply(library, plan(library, case.at))
+    if library.find(case.at) is None:
+        return
     assert not plan(library, case.at).steps, "a second reindex finds something"
     rows = {path: data for path, data in state(library, case)["tree"].items() if not below(library, case.at)[path].hidden}
     assert shown(library, case) == rows, "folders and index differ"

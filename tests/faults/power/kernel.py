@@ -43,6 +43,11 @@ def unmount(folder: Path, *, busy_s: float = 10.0) -> None:
         time.sleep(0.005)
 
 
+def detach(folder: Path) -> None:
+    """Out of sight at once, and gone when nobody uses it any more."""
+    _checked(_libc.umount2(str(folder).encode(), MNT_DETACH), f"detach {folder}")
+
+
 def own_mounts() -> None:
     """From now on this process and its children see and make mounts of their own; they end with the last of them."""
     _checked(_libc.unshare(CLONE_NEWNS), "unshare")
