@@ -6,7 +6,8 @@ files.jsonl  {"ts", "op", "relative_path", "sha256", "blake3", "size", "source",
     source    what made the change: dav, upload, import (bytes that came), reindex, move, copy, delete
     replaced  BLAKE3 of the content that had the name before, if it was another
     from, to  relocated: `from` is the path before, inside the project. moved_in, and indexed by a copy: `from` inside
-              `project`; moved_out: `to` inside `project`; there `project` is null for a place outside every project
+              `project`; moved_out: `to` inside `project`; there `project` is null for a place outside every project;
+              `from_source`, `to_source` where that is another source
 
 events.jsonl  {"timestamp", "event", "payload", "seq"}
     event     those of contract §2.13, and media_indexed, media_edited, media_relocated, media_copied, media_missing,
@@ -229,6 +230,9 @@ class Teller:
             if event.facts.get("replaced") == item.blake3:
                 yield from self._duplicate_of(event, after, item)
                 continue
+            if "sent" in event.facts:
+                yield from self._sent_in(event, after, item)
+                continue
             yield self._line(event, after, "stored", item)
             yield self._event(event, after, "upload_ingested", self._entry(event, after, item, event.facts["via"]))
 
@@ -281,10 +285,30 @@ class Teller:
         if event.facts.get("via") == "preview":
             return
         items = self._items(txn, event)
+        if "sent" in event.facts and before.id:
+            yield from self._sent_out(event, before, items)
+            return
         yield from self._gone(event, before, items, "deleted")
         if event.facts.get("duplicate_in") and before.id:
             payload = {"target_project": event.facts["duplicate_in"], "paths": [join(before.inner, item.inner) for item in items]}
             yield self._event(event, before, "media_move_duplicate", payload)
+
+    def _sent_in(self, event: Event, after: Place, item: Item) -> Iterator[Note]:
+        """A file came from another source."""
+        sent = event.facts["sent"]
+        payload = {"items": [{"from": sent["path"], "to": after.inner}], "source": self._source, "from_source": sent["source"]}
+        more = {"from": sent["path"], "project": sent["project"], "from_source": sent["source"]}
+        yield self._line(event, after, "moved_in", item, **more)
+        yield self._event(event, after, "media_moved_in", {"source_project": sent["project"], **payload})
+
+    def _sent_out(self, event: Event, before: Place, items: list[Item]) -> Iterator[Note]:
+        """A file went to another source."""
+        sent = event.facts["sent"]
+        payload = {"items": [{"from": before.inner, "to": sent["path"]}], "source": self._source, "to_source": sent["source"]}
+        for item in items:
+            more = {"to": sent["path"], "project": sent["project"], "to_source": sent["source"]}
+            yield self._line(event, before, "moved_out", item, **more)
+        yield self._event(event, before, "media_moved_out", {"target_project": sent["project"], **payload})
 
     def _missing(self, txn: ReadTxn, event: Event, before: Place, after: Place) -> Iterator[Note]:
         yield from self._gone(event, before, self._items(txn, event), "missing")
@@ -396,6 +420,8 @@ def source_of(event: Event) -> str:
     """What made a change. An event's own `via` tells how the bytes came, so it is asked only where they came."""
     if event.op in ("missing", "edited"):
         return "reindex"
+    if "sent" in event.facts:
+        return "move"
     return str(event.facts["via"]) if event.op in ("put", "adopt", "duplicate") else event.op
 
 

@@ -9,6 +9,7 @@ NameProblem
 ├── NotAFolder        a file stands where a folder is needed
 ├── IsAFolder         a folder stands where a file is needed
 ├── IntoItself        a folder moved or copied into itself
+├── ChangedMeanwhile  it is not what it was when the work with it began
 ├── HistoryUnfit      what stands in a project's ascmhl folder cannot be added to, and why
 └── Clash             differs from a name that is there only by upper and lower case
 
@@ -84,6 +85,10 @@ class NotAFolder(NameProblem):
 
 class IsAFolder(NameProblem):
     sentence = "{path} is a folder, not a file"
+
+
+class ChangedMeanwhile(NameProblem):
+    sentence = "{path} changed while it was copied; {what}"
 
 
 class IntoItself(NameProblem):

@@ -15,6 +15,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     names.NotAFolder: (409, "Conflict"),
     names.IsAFolder: (405, "Method Not Allowed"),
     names.IntoItself: (403, "Forbidden"),
+    names.ChangedMeanwhile: (409, "Conflict"),
     names.Clash: (409, "Conflict"),
     names.HistoryUnfit: (409, "Conflict"),
     names.Paused: (429, "Too Many Requests"),

@@ -17,6 +17,7 @@ from views.library import Library
 from views.previews import Previews
 from views.reindex import apply, plan_of
 from views.scan import Scanner
+from views.sending import Side, send
 from views.sources import PRIMARY
 from views.tags import Tagged
 from views.web import body, urls
@@ -56,8 +57,11 @@ def paths_of(said: dict[str, Any]) -> list[str]:
 class Shelf:
     """The files of one project that a request is about."""
 
-    def __init__(self, desk: Desk, library: Library, project: str) -> None:
-        self._desk, self.library, self.project = desk, library, project
+    def __init__(self, desk: Desk, library: Library, project: str, source: str = PRIMARY) -> None:
+        self._desk, self.library, self.project, self._source = desk, library, project, source
+
+    def _side(self) -> Side:
+        return Side(self.library, self._source, self.project)
 
     def entry(self, path: str) -> Entry | None:
         """A file by its path inside the project; one that was dropped there a moment ago is taken in first."""
@@ -99,12 +103,6 @@ class Shelf:
                 picture.take_file(blob.fd)
                 theirs.place(sha256, "." + preview.rpartition(".")[2], picture)
 
-    def hand_tags(self, entry: Entry, other: Shelf, path: str) -> None:
-        """Tags go along to another source."""
-        tags = self.library.tags_of(entry.digest) if entry.digest is not None else ()
-        if tags:
-            other.library.tag([f"{other.project}/{path}"], add=tags)
-
     def move(self, path: str, other: Shelf) -> tuple[str, bool] | None:
         """Into the originals of another project: its path there, and whether the content was there already. None when there is
         no such file."""
@@ -117,7 +115,8 @@ class Shelf:
                 brought = self.library.bring(f"{self.project}/{path}", other.project)
                 result = brought.path, brought.duplicate
             else:
-                result = self._send(path, entry, other)
+                kept = send(path, entry, self._side(), other._side())
+                result = kept.path, kept.duplicate
         except NameNotFound:
             return None  # another request was quicker
         self.tidy(entry)
@@ -133,25 +132,6 @@ class Shelf:
             return self.library.place(entry.digest, entry.name, other.project)
         except NameNotFound:
             return None  # its file is gone, or another request was quicker
-
-    def _send(self, path: str, entry: Entry, other: Shelf) -> tuple[str, bool]:
-        """To another source: copied and compared there before the name here goes."""
-        whole = f"{self.project}/{path}"
-        _, blob = self.library.open(whole)
-        with blob, other.library.store.receive(blob.size_bytes) as copy:
-            copy.take_file(blob.fd)
-            if copy.finish().digest != entry.digest:
-                raise ApiError(409, f"{path} changed while it was copied; nothing was moved")
-            kept = other.library.upload(other.project, entry.name, copy, modified_ns=entry.modified_ns, via="move")
-        self.hand_tags(entry, other, kept.path)
-
-        def unchanged(find: Any) -> None:
-            now = find(whole)
-            if now is None or now.raw_digest != entry.raw_digest:
-                raise ApiError(409, f"{path} changed while it was copied; it was copied, and stays here too")
-
-        self.library.delete(whole, guard=unchanged)
-        return kept.path, kept.duplicate
 
 
 class Delete:
@@ -185,11 +165,12 @@ class Move:
         source, said = req.get_param("source") or PRIMARY, body.json_object(req)
         library, found = self._desk.project(project, source)
         target, paths = body.text(said, "target_project", needed=True) or "", paths_of(said)
-        there, to = self._desk.project(target, body.text(said, "target_source") or source)
+        target_source = body.text(said, "target_source") or source
+        there, to = self._desk.project(target, target_source)
         if there is library and to.entry.id == found.entry.id:
             raise ApiError(400, "the target is the project the files are in")
-        here, other = Shelf(self._desk, library, found.name), Shelf(self._desk, there, to.name)
-        subject = f"{source}/{found.name} to {body.text(said, 'target_source') or source}/{to.name}"
+        here, other = Shelf(self._desk, library, found.name, source), Shelf(self._desk, there, to.name, target_source)
+        subject = f"{source}/{found.name} to {target_source}/{to.name}"
         answer(self._desk, req, resp, "move", subject, lambda progress: _moved(paths, here, other, progress), repeats=False)
 
 

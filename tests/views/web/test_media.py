@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -257,6 +258,26 @@ def test_what_cannot_be_a_tag_is_refused(server: Server) -> None:
     assert tag(server, name, [path], add_tags="good").status == 422  # type: ignore[arg-type]
     assert tag(server, name, ["_manifest/files.jsonl"], add_tags=["good"]).status == 400
     assert tag(server, "P77-None", [path], add_tags=["good"]).status == 404
+
+
+def test_both_sources_tell_of_a_move_between_them(server: Server, nas: str) -> None:
+    one, two = server.project("Leaves"), server.project("Arrives", nas)
+    path, same = server.stored(one, "a.mov", b"leaves"), server.stored(one, "same.mov", b"already there")
+    assert server.upload(two, "b.mov", b"already there", source=nas).json["status"] == "stored"
+    server.post(f"/api/projects/{one}/media/move", {"relative_paths": [path, same], "target_project": two, "target_source": nas})
+    items = {"items": [{"from": path, "to": path}]}
+    left = [(event["event"], event["payload"]) for event in server.events(one)][2:]
+    assert left == [
+        ("media_moved_out", {"target_project": two, **items, "source": "primary", "to_source": nas}),
+        ("media_deleted", {"paths": [same], "source": "primary"}),
+        ("media_move_duplicate", {"target_project": two, "paths": [same]}),
+    ]  # fmt: skip
+    folder = server.libraries[nas].root / two / "_manifest"
+    came = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()][1:]
+    assert [event["event"] for event in came] == ["media_moved_in", "upload_duplicate_skipped"]
+    assert came[0]["payload"] == {"source_project": one, **items, "source": nas, "from_source": "primary"}
+    lines = [json.loads(line) for line in (folder / "files.jsonl").read_text().splitlines()]
+    assert [(line["op"], line["source"]) for line in lines][1:] == [("moved_in", "move"), ("duplicate", "move")]
 
 
 def test_tags_go_along_to_another_source(server: Server, nas: str) -> None:
