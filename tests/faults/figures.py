@@ -23,6 +23,7 @@ FIGURES: dict[str, tuple[int, int]] = {
     "HISTORY_KILLS": (10, 200),
     "CONNECTIONS": (200, 2_000),  # cut uploads
     "DEVICE": (20, 300),  # disks that fail
+    "INDEX": (60, 1_000),  # indexes that rotted between two starts
     "MEMORY": (24, 256),  # MiB of each of 20 uploads at once
 }
 _told: Counter[tuple[str, str]] = Counter()
