@@ -144,11 +144,11 @@ def test_a_full_disk_is_shown_and_gone_when_there_is_room(server: Server, disk: 
     disk.free_inodes = 7
     said = server.get("/health").json
     assert (said["ok"], said["state"], said["degraded"]) == (True, "full", None) and "7 more files" in said["reason"]
-    assert b"The disk is full." in server.get("/").body and b"7 more files" in server.get(f"/projects/{PROJECT}").body
+    assert b"The disk is full:" in server.get("/").body and b"7 more files" in server.get(f"/projects/{PROJECT}").body
     disk.free_inodes = 10**7
     said = server.get("/health").json
     assert (said["state"], said["reason"]) == ("ok", None) and said["sources"]["primary"]["state"] == "ok"
-    assert b"The disk is full." not in server.get("/").body
+    assert b"The disk is full:" not in server.get("/").body
 
 
 @pytest.mark.parametrize("name", [*GROWING, *TAKING])
