@@ -113,7 +113,7 @@ class Past:
 
     def _in_trash(self, txn: ReadTxn, path: str, names: list[str]) -> Seen:
         if not names:
-            return Seen(self._folder(txn, TRASH_NAME), lambda txn, _: self._visible(txn, TRASH))
+            return Seen(self._folder(txn, TRASH_NAME), lambda txn, entry: self._visible(txn, entry.id or TRASH))
         item = self.buried(txn, path)
         return Seen(item.entry, lambda txn, entry: self._visible(txn, entry.id))
 

@@ -167,3 +167,12 @@ def test_bringing_back_writes_no_content(root: Path) -> None:
     for number in range(5):
         assert os.stat(root / f"P2-Before/{number}.mov").st_nlink == 3
     library.close()
+
+
+def test_the_trash_is_walked_with_all_that_is_in_its_folders(library: Library) -> None:
+    """The trash itself was taken for every folder in it, and the walk had no end."""
+    library.make_folder(f"{FILM}/day")
+    put(library, f"{FILM}/day/a.mov", b"film")
+    library.delete(f"{FILM}/day")
+    [item] = trash(library)
+    assert [path for path, _ in library.walk("_trash")] == [f"_trash/{item}", f"_trash/{item}/a.mov"]
