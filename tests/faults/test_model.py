@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from cas.file_system import Names
+from cas.home import Home
 from cas.verify import verify
 from tests.faults import figures
 from tests.faults.power.simulated import ForgetfulSystem, LosingSystem
@@ -206,6 +207,21 @@ def test_what_was_answered_outlives_every_power_cut_of_every_story() -> None:
     count = figures.count("MODEL")
     told(Story, count, Phase.generate, Phase.shrink)
     figures.tell(f"stories of {STEPS} steps over a simulated disk", count)
+
+
+@pytest.mark.parametrize("names", Names)
+def test_a_small_file_that_was_swapped_in_is_the_old_one_or_the_new(names: Names, tmp_path: Path) -> None:
+    """`index.json` was empty after a power cut: its name had reached the disk and its bytes had not."""
+    for number in range(20):
+        base = tmp_path / str(number)
+        base.mkdir()
+        system = LosingSystem(base, names, random.Random(number))
+        home = Home(system.root, system)
+        home.replace(home.home, "note", b"old" * 1000, 0o644, lasting=True)
+        home.replace(home.home, "note", b"new" * 2000, 0o644, lasting=False)
+        home.close()
+        system.cut()
+        assert (system.root / ".filmcan/note").read_bytes() in (b"old" * 1000, b"new" * 2000)
 
 
 def test_a_store_that_syncs_no_folder_is_caught() -> None:
