@@ -13,7 +13,6 @@ from collections import Counter
 from pathlib import Path
 
 from tests.faults.power.broken import BROKEN, Broken
-from tests.faults.power.crashed import AfterCut
 from tests.faults.power.disks import FILE_SYSTEMS, FileSystem, missing, steps_of
 from tests.faults.power.kernel import own_mounts
 from tests.faults.power.laboratory import Found, cut, record
@@ -66,7 +65,8 @@ def _round(kind: FileSystem, said: argparse.Namespace, broken: Broken, seed: int
     with tempfile.TemporaryDirectory(prefix="filmcan-power-", dir=_place()) as folder:
         work = Path(folder)
         steps = record(kind, work, seed, broken.system(), http=http)
-        found = cut(kind, work, steps, seed, states, system=broken.after(), until_first=bool(said.broken), tell=print)
+        with broken.looking():
+            found = cut(kind, work, steps, seed, states, until_first=bool(said.broken), tell=print)
         if found.violations and not said.broken:
             _keep(kind, work, seed, states, min(found.violations))
         return found
@@ -77,7 +77,7 @@ def _again(kind: FileSystem, said: argparse.Namespace) -> Found:
         for name in ("fresh.img", "record"):
             shutil.copyfile(said.record / name, Path(folder) / name)
         steps = steps_of(Path(folder))
-        return cut(kind, Path(folder), steps, said.seed, said.states, system=AfterCut(), only=said.only, tell=print)
+        return cut(kind, Path(folder), steps, said.seed, said.states, only=said.only, tell=print)
 
 
 def _keep(kind: FileSystem, work: Path, seed: int, states: int, state: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from unittest.mock import patch
 
+from cas.home import Ending, Home
 from cas.system import System
-from tests.faults.power.crashed import AfterCut
 
 
 def _is_journal(fd: int) -> bool:
@@ -48,8 +50,12 @@ class NoGroupFlush(System):
 class NoJournalSync(System):
     """Files and folders are synced, what the journal says is not."""
 
+    def sync_file(self, fd: int) -> None:
+        if not _is_journal(fd):
+            super().sync_file(fd)
+
     def sync_data(self, fd: int) -> None:
-        return
+        self.sync_file(fd)
 
     def write_out(self, fd: int, mark: int) -> None:
         if not _is_journal(fd):
@@ -59,18 +65,12 @@ class NoJournalSync(System):
         return
 
 
-class SameBoot(AfterCut):
-    """The index, which is never synced while it is in use, is believed after the power went."""
-
-    def boot_id(self) -> str:
-        return System().boot_id()
-
-
 @dataclass(frozen=True)
 class Broken:
     """A store that is wrong.
 
-    system   what it runs on while it is recorded, and `after` when its disk is looked at
+    system   what it runs on while it is recorded
+    blind    afterwards the index, which is never synced while it is in use, is believed as it is
     on       file systems where leaving this out loses something; elsewhere another sync does its work too
     rarely   those where it takes many disks to see it
     states   enough to see it many times over
@@ -80,7 +80,11 @@ class Broken:
     states: int
     rarely: tuple[str, ...] = ()
     system: type[System] = System
-    after: type[System] = AfterCut
+    blind: bool = False
+
+    def looking(self) -> AbstractContextManager[object]:
+        """To be entered while its disks are looked at."""
+        return patch.object(Home, "last_ending", lambda home: Ending.CLEAN) if self.blind else nullcontext()
 
 
 BROKEN = {
@@ -88,5 +92,5 @@ BROKEN = {
     "no-folder-sync": Broken(("btrfs",), 40, system=NoFolderSync),
     "no-group-flush": Broken(("ext4", "xfs"), 40, system=NoGroupFlush),
     "no-journal-sync": Broken(("ext4", "xfs", "btrfs"), 40, system=NoJournalSync),
-    "index-believed": Broken(("ext4",), 600, rarely=("xfs", "btrfs"), after=SameBoot),
+    "index-believed": Broken(("ext4",), 600, rarely=("xfs", "btrfs"), blind=True),
 }

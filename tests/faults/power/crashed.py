@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
+from cas.blobs import OpenBlob
 from cas.digest import EMPTY, Digest, Hasher
 from cas.system import System
 from tests.faults.power.promises import Promise
 from tests.faults.power.workload import Body, State, bytes_of, state_of
+from views.entry import Entry
 from views.library import Library
 from views.naming import is_generated
 from views.reindex import apply, plan
@@ -91,6 +94,8 @@ def _check_answered(library: Library, promise: Promise, when: str = "") -> None:
             raise Violation(f"{promise.project}{when}: “{key}” was answered as {said}, found {found.get(key)}")
         if key.startswith("file "):
             _check_file(library, key.removeprefix("file "), when)
+        elif key.startswith("trash ") and said["digest"]:
+            _check_readable(library, key.removeprefix("trash "), when)[1].close()
 
 
 def _check_asked(library: Library, promise: Promise) -> None:
@@ -105,14 +110,14 @@ def _check_asked(library: Library, promise: Promise) -> None:
 
 
 def contents_of(state: State | None) -> State | None:
-    """Names and contents; a file that a reindex took in again may have another time. Uploads in several goes make several
-    changes, see `_check_uploads`."""
+    """Names and contents; a file that a reindex took in again may have another time. What was being deleted may also lie in the
+    trash while its name came back. Uploads in several goes make several changes, see `_check_uploads`."""
     if state is None:
         return None
     return {
         key: said["digest"] if key.startswith("file ") else {} if key.startswith("folder ") else said
         for key, said in state.items()
-        if not key.startswith("upload ")
+        if not key.startswith(("upload ", "trash "))
     }
 
 
@@ -137,10 +142,7 @@ def _check_uploads(library: Library, promise: Promise) -> None:
 
 def _check_file(library: Library, path: str, when: str) -> None:
     """The library gives its bytes, and other programs see the same file under its name."""
-    try:
-        entry, blob = library.open(path)
-    except Exception as error:
-        raise Violation(f"{path}{when} cannot be read: {error!r}") from error
+    entry, blob = _check_readable(library, path, when)
     with blob:
         seen = os.stat(library.root / path, follow_symlinks=False) if os.path.lexists(library.root / path) else None
         if seen is None:
@@ -149,6 +151,14 @@ def _check_file(library: Library, path: str, when: str) -> None:
             raise Violation(f"{path}{when} is another file than its blob")
         if seen.st_size != entry.size_bytes:
             raise Violation(f"{path}{when} has {seen.st_size} bytes instead of {entry.size_bytes}")
+
+
+def _check_readable(library: Library, path: str, when: str) -> tuple[Entry, OpenBlob]:
+    """That the file of a blob holds its bytes is known by now."""
+    try:
+        return library.open(path)
+    except Exception as error:
+        raise Violation(f"{path}{when} cannot be read: {error!r}") from error
 
 
 def _reindex(library: Library) -> None:
@@ -161,19 +171,24 @@ def _reindex(library: Library) -> None:
 
 
 def _check_names(library: Library) -> None:
-    """Every name that other programs see is a link of a blob, or an empty file; none is half."""
-    inodes = {library.store.blobs_on_disk.open(digest) for digest in library.store.blobs_on_disk}
-    known = set()
-    for blob in inodes:
-        with blob:
-            known.add(blob.seal.inode)
+    """Every name that other programs see is a link of a blob, or an empty file; none is half. What followers write is whole."""
+    known = {seal.inode for digest in library.store.blobs_on_disk if (seal := library.store.blobs_on_disk.seal(digest))}
     for folder, names, files in os.walk(library.root):
         inner = os.path.relpath(folder, library.root).split("/")
         names[:] = [name for name in names if name != ".filmcan" and not (inner != ["."] and is_generated(name))]
         for name in files:
+            if name == "index.json":
+                _check_json(Path(folder, name))
             stat = os.lstat(os.path.join(folder, name))
             if stat.st_size and stat.st_ino not in known and not is_generated(name):
                 raise Violation(f"{'/'.join(inner)}/{name} is no link of a blob")
+
+
+def _check_json(path: Path) -> None:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError as error:
+        raise Violation(f"{path.parent.name}/{path.name} is broken: {error}") from error
 
 
 def _check_use(library: Library) -> None:

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import format_exc
 
+from cas import journal
 from cas.system import System
 from tests.faults.power.crashed import AfterCut, Violation, examine
 from tests.faults.power.disks import FileSystem, NotMounted, Rebuilt, Recorder, recorded, steps_of
 from tests.faults.power.promises import Promises
 from tests.faults.power.record import WAYS, Cuts, Step, Way
-from tests.faults.power.workload import Client, Direct, OverHttp, Writeback, at_once
+from tests.faults.power.workload import Beside, Client, Direct, OverHttp, at_once, fold, writeback
 from views.library import Library
 
 CLIENTS = 3
 ACTS_ALONE, ACTS_AT_ONCE = 12, 12
+SEGMENT_BYTES, AHEAD_BYTES = 8_000, 4_096  # of the journal: it begins new segments, grows and is folded many times in a round
 
 
 @dataclass
@@ -39,25 +41,27 @@ class Found:
 
 def record(kind: FileSystem, work: Path, seed: int, system: System, *, http: bool) -> list[Step]:
     """Clients at work on a fresh file system: first one by one, then at once, then again after the library was closed well."""
+    journal.SEGMENT_BYTES, journal.AHEAD_BYTES = SEGMENT_BYTES, AHEAD_BYTES
     clients = [Client(number, seed) for number in range(CLIENTS)]
     with recorded(kind, work, direct=True) as recorder:
         root = recorder.folder / "root"
         for _ in range(2):
-            with serving(root, recorder, clients, system, http=http), Writeback(root, seed):
+            with serving(root, recorder, clients, system, http=http) as library, Beside(writeback(root, seed), 0.002):
                 for client in clients:
                     client.act(ACTS_ALONE)
-                at_once(clients, ACTS_AT_ONCE)
+                with Beside(lambda library=library: fold(library), 0.01):  # type: ignore[misc]
+                    at_once(clients, ACTS_AT_ONCE)
     return steps_of(work)
 
 
 @contextmanager
-def serving(root: Path, recorder: Recorder, clients: list[Client], system: System, *, http: bool) -> Iterator[None]:
+def serving(root: Path, recorder: Recorder, clients: list[Client], system: System, *, http: bool) -> Iterator[Library]:
     """The clients have a library, each by a door of its own."""
     if not http:
         with closing(Library(root, system)) as library:
             for client in clients:
                 client.take_up(recorder, library, Direct(library))
-            yield
+            yield library
         return
     from tools.assemble import make_server, open_libraries
     from tools.config import load
@@ -69,7 +73,7 @@ def serving(root: Path, recorder: Recorder, clients: list[Client], system: Syste
         try:
             for client in clients:
                 client.take_up(recorder, libraries.primary, OverHttp(server.port))
-            yield
+            yield libraries.primary
         finally:
             server.stop()
 
@@ -97,8 +101,8 @@ def choose(steps: list[Step], promises: Promises, seed: int, count: int) -> list
 
 
 def cut(
-    kind: FileSystem, work: Path, steps: list[Step], seed: int, states: int, *, system: System | None = None,
-    only: int | None = None, until_first: bool = False, tell: Callable[[str], None] = lambda line: None,
+    kind: FileSystem, work: Path, steps: list[Step], seed: int, states: int, *, only: int | None = None,
+    until_first: bool = False, tell: Callable[[str], None] = lambda line: None,
 ) -> Found:  # fmt: skip
     """Look at `states` disks after a cut.
 
@@ -117,7 +121,7 @@ def cut(
         found.states += 1
         try:
             with rebuilt.with_kept(kept) as folder:
-                examine(folder / "root", promises.at(choice.at), system or AfterCut())
+                examine(folder / "root", promises.at(choice.at), AfterCut())
         except Exception as error:
             told = str(error) if isinstance(error, Violation | NotMounted) else format_exc()
             found.violations[choice.number] = told

@@ -24,14 +24,16 @@ from cas.system import System
 from tests.faults.power.disks import Recorder
 from views.library import Library
 from views.naming import is_generated
-from views.resumable import Upload
+from views.past import TRASH_NAME
+from views.upload import Upload
 
-State = dict[str, Any]  # what a project holds: "file <path>", "folder <path>", "notes", "job <id>", "upload <id>" → what of it
+State = dict[str, Any]  # what a project holds: "file <path>", "folder …", "trash …", "notes", "job <id>", "upload …" → its facts
 SHARED = [random.Random(n).randbytes(9_000) for n in range(3)]  # contents that several clients send
 SIZES = (0, 1, 700, 700, 4096, 9_000, 60_000, 200_000)
 BIG = (3_000_000, 12_000_000)  # the larger one starts to be written out before its end
 PROP = "{urn:x-filmcan:test}word"
 PAGE_BYTES = 4096
+EVENTS_KEPT = 20
 BOUNDARY = "--------filmcan-test"
 
 
@@ -46,6 +48,11 @@ def state_of(library: Library, project: str, uploads: list[str]) -> State | None
         kind = "folder" if entry.is_folder else "file"
         times = {} if entry.is_folder else {"modified_ns": entry.modified_ns}
         found[f"{kind} {path}"] = {"digest": entry.raw_digest.hex(), "size": entry.size_bytes, "props": entry.props, **times}
+    for path, entry in library.walk(TRASH_NAME):
+        with library.store.index.read() as txn:
+            was = library.past.buried(txn, path).row.path
+        if was.startswith(f"{project}/"):
+            found[f"trash {path}"] = {"digest": entry.raw_digest.hex(), "size": entry.size_bytes, "was": was}
     for job in library.jobs.list(project):
         found[f"job {job.id}"] = {"status": job.status, "by": job.by, "body": job.body, "error": job.error}
     for id in uploads:
@@ -157,31 +164,54 @@ class Body:
         return count
 
 
-class Writeback:
-    """While it is entered, the kernel writes pages of the index to the disk, a few at a time and in any order, as it may at any
-    moment. By itself it begins after seconds, when a workload is long over."""
+class Beside:
+    """Something that a thread of its own does again and again while this is entered. What it raises is raised at the end."""
 
-    def __init__(self, root: Path, seed: int) -> None:
-        self._index, self._chance = root / ".filmcan/index/data.mdb", random.Random(f"{seed} writeback")
+    def __init__(self, act: Callable[[], None], pause_s: float) -> None:
+        self._act, self._pause_s = act, pause_s
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run)
+        self._failure: BaseException | None = None
 
     def _run(self) -> None:
-        system, fd = System(), os.open(self._index, os.O_RDONLY)
         try:
-            while not self._stopped.wait(0.002):
-                pages = os.fstat(fd).st_size // PAGE_BYTES
-                system.start_writeback(fd, self._chance.randrange(pages) * PAGE_BYTES, self._chance.randint(1, 4) * PAGE_BYTES)
-        finally:
-            os.close(fd)
+            while not self._stopped.wait(self._pause_s):
+                self._act()
+        except BaseException as error:
+            self._failure = error
 
-    def __enter__(self) -> Writeback:
+    def __enter__(self) -> Beside:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+
+def writeback(root: Path, seed: int) -> Callable[[], None]:
+    """The kernel writes pages of the index to the disk, a few at a time and in any order, as it may at any moment. By itself it
+    begins after seconds, when a workload is long over."""
+    index, chance, system = root / ".filmcan/index/data.mdb", random.Random(f"{seed} writeback"), System()
+
+    def act() -> None:
+        with open(index, "rb") as file:
+            pages = os.fstat(file.fileno()).st_size // PAGE_BYTES
+            at, count = chance.randrange(pages), chance.randint(1, 4)
+            system.start_writeback(file.fileno(), at * PAGE_BYTES, count * PAGE_BYTES)
+
+    return act
+
+
+def fold(library: Library) -> None:
+    """The past is forgotten but for its last events, and the journal made shorter by them."""
+    library.history.catch_up()
+    seq = library.store.journal.last_seq - EVENTS_KEPT
+    if seq > 0:
+        library.store.commit(lambda acts: library.history.forget_before(acts.txn, seq, acts.at_ns))
+        library.fold_journal(small=True)
 
 
 class Client:
@@ -225,6 +255,8 @@ class Client:
             acts += [self._put_over] * 2 + [self._move, self._copy, self._delete, self._amend] * 2
         if folders:
             acts += [self._move_folder, self._copy_folder, self._delete_folder]
+        if self._trash():
+            acts += [self._put_back] * 2
         return self._chance.choice(acts)()
 
     def _paths(self, kind: str) -> list[str]:
@@ -297,6 +329,13 @@ class Client:
     def _delete_folder(self) -> Callable[[], object]:
         path = self._some("folder ")
         return lambda: self._door.delete(path)
+
+    def _trash(self) -> list[str]:
+        return sorted(key.removeprefix("trash ") for key in self._held if key.startswith("trash ") and key.count("/") == 1)
+
+    def _put_back(self) -> Callable[[], object]:
+        path = self._chance.choice(self._trash())
+        return lambda: self._library.put_back(path)
 
     def _notes(self) -> Callable[[], object]:
         words = f"notes {self._chance.randrange(10**6)}"
