@@ -109,7 +109,7 @@ def dressed(library: Library, project: str, source: str, files: list[dict[str, A
     for item in files:
         with_urls(item, links, previews)
         if item["kind"] in ("video", "image"):
-            item["preview_url"] = urls.preview(project, item["sha256"], source)
+            item["preview_url"] = links.preview(item["sha256"])
         known = facts.get(item["sha256"], {})
         for key, fact in SHOWN_FACTS.items():
             if fact in known:

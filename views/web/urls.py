@@ -21,19 +21,21 @@ class Links:
 
     def __init__(self, name: str, source: str) -> None:
         self._media, self._source = f"/media/{escape(name)}/", f"?source={escape(source)}"
+        self._thumbnails = f"/thumbnails/{escape(name)}/"
 
     def both(self, path: str) -> tuple[str, str]:
         """Where a file is streamed from, and where it is saved from."""
         tail = escape(path) + self._source
         return self._media + tail, f"{self._media}download/{tail}"
 
+    def preview(self, sha256: str) -> str:
+        """Where the picture of a content is had, or made."""
+        return f"{self._thumbnails}{sha256}.jpg{self._source}"
+
+
 
 def stream(name: str, path: str, source: str) -> str:
     return f"/media/{escape(name)}/{escape(path)}?source={escape(source)}"
-
-
-def preview(name: str, sha256: str, source: str) -> str:
-    return f"/thumbnails/{escape(name)}/{sha256}.jpg?source={escape(source)}"
 
 
 def download(name: str, path: str, source: str) -> str:
