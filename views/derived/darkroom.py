@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cas.digest import Digest
+from cas.errors import CasError
 from views.derived.facts import MAKER, FactsRow
 from views.derived.lab import Lab, Seen, lacking
 from views.library import Library
@@ -105,6 +106,8 @@ class Darkroom:
             key, ask = found
             try:
                 self._do(ask)
+            except CasError as error:  # the picture is shown all the same
+                log.warning("what was learned of %s is not kept: %s", ask.digest, error)
             except Exception as error:  # whatever it was: the next file is looked at
                 log.warning("%s could not be looked at, or its picture not be kept", ask.digest, exc_info=error)
             finally:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.samples import camera
-from tests.views.web.conftest import Said, Server
+from tests.views.web.conftest import Said, Server, serving
 from tests.views.web.test_media import JPEG, data_url, listed
 from views.derived.facts import PAUSE_NS, FactsRow
 from views.derived.lab import Lab, Seen, lacking
@@ -157,3 +157,13 @@ def test_without_the_extra_the_server_says_so(server: Server, tmp_path: Path, mo
     monkeypatch.setattr("views.derived.lab.NEEDED", ("no_such_library",))
     assert status(thumbnail(server, name, data)) == "ffmpeg_missing"
     assert server.get(f"/api/media/facts?project={name}&relative_path={path}").json["status"] == "unknown"
+
+
+def test_a_store_that_only_reads_shows_pictures_and_keeps_none(tmp_path: Path) -> None:
+    with serving(tmp_path / "root") as server:
+        name, data = server.project("Degraded"), clip(tmp_path, 36)
+        server.stored(name, "clip.mov", data)
+        server.libraries.primary.store.state.degrade("a test says so")
+        assert status(thumbnail(server, name, data)) is None
+        assert list((server.root / name / "ingest/thumbnails").iterdir()) == []
+        assert server.get(f"/api/media/facts?project={name}&relative_path=ingest/originals/clip.mov").json["width"] == 320

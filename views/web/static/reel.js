@@ -10,8 +10,7 @@ export class Reel {
   constructor(list, more, { open, pick }) {
     [this.list, this.more, this.open, this.pick] = [list, more, open, pick];
     [this.items, this.picked] = [[], new Set()];
-    new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) this.draw(); }, { rootMargin: "800px" })
-      .observe(more);
+    this.eye = new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) this.draw(); }, { rootMargin: "800px" });
   }
 
   show(items, picked) {
@@ -27,6 +26,8 @@ export class Reel {
     const from = this.list.childElementCount;
     this.list.append(...this.items.slice(from, from + count).map((item) => this.card(item)));
     this.more.hidden = this.list.childElementCount >= this.items.length;
+    this.eye.unobserve(this.more); // whoever is still at the end after this is told of again
+    this.eye.observe(this.more);
   }
 
   card(item) {
