@@ -88,7 +88,7 @@ def cuts() -> list[Cut]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[Library, int]]:
-    settings = Settings(root=tmp_path / "root", port=0, auto_reindex=False)
+    settings = Settings(root=tmp_path / "root", port=0, auto_reindex=False, mass_delete_limit=0)
     with open_libraries(settings, QuickSystem()) as libraries:
         library = libraries.primary
         library.make_project("Film")

@@ -65,7 +65,7 @@ class Point:
 
 @contextmanager
 def serving(root: Path, system: FailingSystem) -> Iterator[tuple[Library, int]]:
-    settings = Settings(root=root, port=0, threads=4, auto_reindex=False)
+    settings = Settings(root=root, port=0, threads=4, auto_reindex=False, mass_delete_limit=0)
     with ExitStack() as stack:
         libraries = stack.enter_context(open_libraries(settings, system))
         server = make_server(libraries, settings)

@@ -164,7 +164,7 @@ def test_after_kill_9_everything_acknowledged_is_there_and_nothing_half_is_visib
 
 
 def _kill_during_changes(root: Path, clients: list[Client], after_s: float) -> None:
-    command = [sys.executable, "-m", "tools", "serve", str(root), "--port", "0", "--json"]
+    command = [sys.executable, "-m", "tools", "serve", str(root), "--port", "0", "--json", "--mass-delete-limit", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     port = _port(process)

@@ -66,7 +66,7 @@ def serving(root: Path, recorder: Recorder, clients: list[Client], system: Syste
     from tools.assemble import make_server, open_libraries
     from tools.config import load
 
-    settings = load(flags={"root": root, "port": 0}, config_file=None)
+    settings = load(flags={"root": root, "port": 0, "mass_delete_limit": 0}, config_file=None)
     with open_libraries(settings, system) as libraries:
         server = make_server(libraries, settings)
         server.start()
