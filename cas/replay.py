@@ -110,6 +110,8 @@ def _stranger(index: Index, home: Home, journal: Journal) -> str:
         root, applied, at = (index.meta.get(txn, key) for key in (ROOT, APPLIED, APPLIED_AT))
     if root is None or root.value != _number_of_root(home):
         return "it belongs to another root, or to an older filmcan"
+    if applied is not None and applied.value < journal.folded_seq:
+        return "it is older than what the journal still tells one by one"
     if applied is None or not journal.folded_seq < applied.value <= journal.last_seq:
         return ""  # nothing to compare with
     event = next(journal.after(applied.value - 1), None)

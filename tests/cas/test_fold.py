@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -255,3 +256,59 @@ def test_the_past_that_is_kept_is_the_same_after_a_fold_and_a_rebuild(library: L
     with closing(Library(root, QuickSystem())) as again:
         again.history.catch_up()
         assert [then(again, seq) for seq in seqs] == before
+
+
+def test_what_followers_told_stays_told_once_after_a_fold_and_a_lost_index(root: Path) -> None:
+    """Audit files of a project hold what the journal forgets; whoever reads on from the base neither loses nor repeats lines."""
+
+    def followed(act: Callable[[Library], object]) -> dict[str, bytes]:
+        with closing(Library(root, QuickSystem())) as library:
+            manifest = Manifest(library.store, library.tree, "primary")
+            followers = FollowerThread(library.store, [manifest, library.history]).start()
+            act(library)
+            followers.stop()
+        return {path.name: path.read_bytes() for path in (root / FILM / "_manifest").glob("*.jsonl")}
+
+    before = followed(lambda library: live(library, 1))
+    assert len(before["files.jsonl"]) > 1000
+
+    def fold(library: Library) -> None:
+        assert library.store.fold(ALL).segments > 3
+
+    assert followed(fold) == before
+    shutil.rmtree(root / ".filmcan/index")
+    assert followed(lambda library: None) == before
+    after = followed(lambda library: put(library, f"{FILM}/ingest/originals/next", b"next"))
+    assert after["files.jsonl"].startswith(before["files.jsonl"]) and after["files.jsonl"].count(b"next") == 1
+
+
+def test_folding_beside_writers_and_readers_loses_nothing(root: Path) -> None:
+    wrong: list[object] = []
+    with closing(Library(root, QuickSystem())) as library:
+        library.make_project("Film")
+
+        def write(number: int) -> None:
+            for place in range(40):
+                put(library, f"{FILM}/{number}-{place}", b"%d %d" % (number, place))
+
+        def read() -> None:
+            while any(writer.is_alive() for writer in writers):
+                last, seen = library.store.journal.last_seq, 0
+                for event in library.store.journal.after(0):
+                    if event.seq != seen + 1 and not event.facts.get("begins"):
+                        wrong.append((seen, event.seq))
+                    seen = event.seq
+                if seen < last:
+                    wrong.append((seen, last))
+
+        writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+        threads = [*writers, threading.Thread(target=read)]
+        for thread in threads:
+            thread.start()
+        while any(writer.is_alive() for writer in writers):
+            library.store.fold(library.store.journal.last_seq, small=True)
+        for thread in threads:
+            thread.join()
+        before = rows(library)
+        assert len(in_index(library)) == 124 and library.store.journal.folded_seq > 0
+    assert not wrong and rebuilt(root) == before
