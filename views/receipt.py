@@ -20,12 +20,12 @@ from views.copies import Copies, Copy, independent
 from views.entry import Entry
 from views.libraries import Libraries
 from views.library import Library
+from views.mhl.sums import KINDS
 from views.previews import THUMBNAILS
 from views.work import Progress
 
 NAMED = 3  # paths named in the verdict, for each reason
 COPIES_MOST = 99
-MANIFEST_KINDS = ("xxh128", "sha512")
 ABSENT, RECEIVED, EQUAL, READ_BACK = "not whole", "received whole", "equal to the sender's", "read back from the disk"
 RULE = (
     "A file is SAFE when it was received whole, its digest equals the one its sender told (where it told one), its bytes were "
@@ -181,7 +181,7 @@ class Receipts:
             def tell(count: int, _: int, name: str = name, before: int = done) -> None:
                 progress(before + count, total, name)
 
-            findings += read_back(self._copies.sources[name].store, digests, extra=MANIFEST_KINDS, progress=tell)
+            findings += read_back(self._copies.sources[name].store, digests, extra=KINDS, progress=tell)
             done += len(digests)
         return findings
 

@@ -6,24 +6,21 @@ import platform
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
 from typing import Any
 
-from cas.blobs import BlobRow
-from cas.digest import EMPTY, Digest, Hasher
-from cas.readback import read_back
+from cas.digest import Digest
 from cas.verify import Finding
 from views.entry import Entry
 from views.library import Library, Project
 from views.mhl.compare import File, Folder, Told, compare
 from views.mhl.history import History
 from views.mhl.shelf import NAME, Held, Shelf
-from views.mhl.words import FOLDER, Generation, Sums, is_xml, literal, patterns
+from views.mhl.sums import gather
+from views.mhl.words import FOLDER, Generation, is_xml, literal, patterns
 from views.previews import THUMBNAILS
 from views.work import Progress
 
-KINDS = ("xxh128", "sha512")
 IN_PLACE, TRANSFER = "in-place", "transfer"
 ALWAYS_IGNORED = (".DS_Store", FOLDER, f"{FOLDER}/")  # what every history begins with (ascmhl 1.2, ignore.default_ignore_list)
 JUNK = (
@@ -128,36 +125,19 @@ class Manifests:
                 yield inner, entry
 
     def _files(self, entries: Sequence[tuple[str, Entry]], progress: Progress | None) -> tuple[list[File], list[Finding]]:
-        """Files with their sums; what is missing is read now, once for each content."""
-        digests = [entry.digest for _, entry in entries if entry.digest is not None]
-        lacking = list(dict.fromkeys(digest for digest in digests if self._sums(digest) is None))
+        """Files with their sums, and what is wrong with those that have none."""
 
-        def tell(done: int, _: int) -> None:
+        def tell(done: int, total: int) -> None:
             if progress is not None:
-                progress(done, len(lacking), "sums")
+                progress(done, total, "sums")
 
-        findings = read_back(self._store, lacking, extra=KINDS, progress=tell)
-        known = {digest: self._sums(digest) for digest in dict.fromkeys(digests)}
+        known, findings = gather(self._store, (entry.digest for _, entry in entries if entry.digest is not None), tell)
         files = [
-            File(path, entry.id, entry.size_bytes, entry.modified_ns, *sums)
+            File(path, entry.id, entry.size_bytes, entry.modified_ns, summed.sums, summed.read_ns)
             for path, entry in entries
-            if entry.digest is not None and is_xml(path) and (sums := known[entry.digest]) is not None
+            if entry.digest is not None and is_xml(path) and (summed := known.get(entry.digest)) is not None
         ]
         return files, findings
-
-    def _sums(self, digest: Digest) -> tuple[Sums, int] | None:
-        """The sums of a content and when it was last read; None when they are not known, or the file looks changed."""
-        if digest == EMPTY.digest:
-            return _of_nothing(), self._store.system.now_ns()
-        row = self._store.blob(digest)
-        if row is None or not set(KINDS) <= row.sums.keys() or not self._whole(digest, row):
-            return None
-        return Sums(digest, row.sums["xxh128"], row.sums["sha512"]), row.verified_ns
-
-    def _whole(self, digest: Digest, row: BlobRow) -> bool:
-        with self._store.index.read() as txn:
-            looks = self._store.doubt.looks_sure(txn, digest, row)
-        return looks or self._store.doubt.is_sure(digest)
 
     def _references(self, entries: Sequence[tuple[str, Entry]]) -> list[tuple[str, bytes]]:
         """The last manifest of each history further down, such as that of a card which came with one."""
@@ -167,10 +147,9 @@ class Manifests:
             match = NAME.fullmatch(name)
             if match is not None and entry.digest is not None and int(match[1]) > last.get(place, (0, "", None))[0]:
                 last[place] = (int(match[1]), path, entry.digest)
-        digests = [digest for _, _, digest in last.values()]
-        read_back(self._store, [digest for digest in digests if self._sums(digest) is None], extra=KINDS)
-        known = {path: self._sums(digest) for _, path, digest in last.values()}
-        return [(path, sums[0].sha512) for path, sums in sorted(known.items()) if sums is not None]
+        known, _ = gather(self._store, (digest for _, _, digest in last.values()))
+        found = {path: known[digest].sums.sha512 for _, path, digest in last.values() if digest in known}
+        return sorted(found.items())
 
     def _histories(self, entries: Sequence[tuple[str, Entry]]) -> Iterator[tuple[str, Entry]]:
         with self._store.index.read() as txn:
@@ -195,10 +174,3 @@ def _folders(project: Project, entries: Sequence[tuple[str, Entry]]) -> list[Fol
     """All folders, and the project itself."""
     below = [Folder(path, entry.id, entry.modified_ns) for path, entry in entries if entry.is_folder and is_xml(path)]
     return [*below, Folder("", project.entry.id, project.entry.modified_ns)]
-
-
-@cache
-def _of_nothing() -> Sums:
-    """The sums of an empty file."""
-    extra = Hasher(KINDS).finish().extra
-    return Sums(EMPTY.digest, extra["xxh128"], extra["sha512"])
