@@ -67,6 +67,7 @@ def is_inline(media_type: str) -> bool:
     return media_type.startswith(_INLINE_KINDS) or media_type in _INLINE_IMAGES
 
 
+@lru_cache(maxsize=1024)  # a player asks for pieces of one clip again and again; 8 of 110 µs of a small answer
 def disposition(name: str, media_type: str) -> str:
     """`Content-Disposition` with the name in both spellings of RFC 6266; no byte of the name can end the field."""
     kind = "inline" if is_inline(media_type) else "attachment"
