@@ -14,6 +14,14 @@ from views.library import Library
 PROJECT = "P1-Film"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_is_paused() -> Iterator[None]:
+    """Every client of a test has the same address, and all together delete more than one device does by mistake."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FILMCAN_MASS_DELETE_LIMIT", "0")
+        yield
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
