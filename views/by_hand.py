@@ -249,6 +249,7 @@ class ByHand:
                 continue
             self._tree.entries.put(acts.txn, key, self._as_edited(acts, entry, path, row, verdict))
             paths += [path] if path is not None else []
+        self._tags.keep(acts, verdict.sums.digest, self._tags.of(acts.txn, old))
         acts.tell("edited", {"paths": paths, "digest": verdict.sums.digest.hex, "size": verdict.sums.size_bytes,
                              "sha256": verdict.sums.sha256.hex(), "replaced": old.hex, "restored": restored,
                              "original": "lost" if whole is None else "restored"})  # fmt: skip
