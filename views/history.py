@@ -393,11 +393,12 @@ class History:
         """Drop what no moment from `since` on shows. How many rows went. Never inside a change."""
         self.catch_up()
         with self._store.index.read() as txn:
-            since, _ = self.since(txn)
+            since, since_ns = self.since(txn)
         gone = 0
         while count := self._store.note(lambda txn: self._prune_some(txn, since)):
             gone += count
-        self._store.note(lambda txn: self._prune_moments(txn, since))
+        while count := self._store.note(lambda txn: self._prune_moments(txn, since, since_ns)):
+            gone += count
         return gone
 
     def _prune_some(self, txn: WriteTxn, since: int) -> int:
@@ -413,15 +414,18 @@ class History:
             self._fading.delete(txn, key)
         return len(faded)
 
-    def _prune_moments(self, txn: WriteTxn, since: int) -> None:
+    def _prune_moments(self, txn: WriteTxn, since: int, since_ns: int) -> int:
         """The last moment of each project before `since` stays: it is what the project was then."""
-        after = b""
-        while (found := next(self._moments.scan(txn, after=after), None)) is not None:
+        after, gone = b"", 0
+        while gone < PRUNE_ROWS and (found := next(self._moments.scan(txn, after=after), None)) is not None:
             project = found[0][:8]
-            old = [key for key, _ in self._moments.scan(txn, project) if number_of(key) <= since]
-            for key in old[1:]:
+            before = self._moments.scan(txn, project, project + newest(since_ns) + b"\xff" * NEWEST_BYTES)
+            old = [key for key, _ in islice(before, PRUNE_ROWS) if number_of(key) <= since][1:]
+            for key in old:
                 self._moments.delete(txn, key)
+            gone += len(old)
             after = project + b"\xff" * 16
+        return gone
 
     def forget_before(self, txn: WriteTxn, seq: int, at_ns: int) -> None:
         """Inside a change: moments before this number, before this time, are forgotten from now on."""

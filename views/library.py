@@ -118,6 +118,10 @@ class Library:
             self._collector = Collector(self.store, self._needed, grace_ns=options.grace_ns)
             self.scrub = Scrub(self.store, options.scrub_period_ns)
             self.store.catch_up()
+            with self.store.index.read() as txn:
+                lacks = self.tree.lacks(txn)
+            if lacks:
+                self.store.note(self.tree.complete)
             self.brake.load()
         except BaseException:
             self.store.close()

@@ -205,6 +205,14 @@ class Tree:
         if row is not None and row.key == key:
             self.parents.delete(txn, pack_id(folder.id))
 
+    def complete(self, txn: WriteTxn) -> None:
+        """Derive what an index from before the table `buried` lacks."""
+        for key, row in list(self.trashed.scan(txn)):
+            self._derive_buried(txn, key, None, row)
+
+    def lacks(self, txn: ReadTxn) -> bool:
+        return self.buried.count(txn) != self.trashed.count(txn)
+
     # reading
 
     def top(self, txn: ReadTxn) -> Entry:

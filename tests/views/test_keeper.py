@@ -122,6 +122,31 @@ def test_after_the_index_was_lost_what_was_forgotten_stays_forgotten(library: Li
         assert len(again.collector().plan()) == 2
 
 
+def test_an_index_from_before_there_was_an_order_in_the_trash_gets_it(library: Library, clock: Ticking) -> None:
+    put(library, f"{FILM}/a.mov", b"one")
+    library.delete(f"{FILM}/a.mov")
+    with library.store.index.read() as txn:
+        keys = [key for key, _ in library.tree.buried.scan(txn)]
+    library.store.note(lambda txn: [library.tree.buried.delete(txn, key) for key in keys])
+    assert library.past.newest() == ([], "")
+    library.close()
+    with closing(Library(library.root, clock)) as again:
+        assert [item.path for item in again.past.newest()[0]] == [f"{FILM}/a.mov"]
+
+
+def test_only_the_last_moment_before_what_is_kept_stays_in_the_table(library: Library, clock: Ticking) -> None:
+    for number in range(30):
+        put(library, f"{FILM}/a.mov", b"%d" % number)
+        clock.pass_days(2)
+    keep(library)
+    with library.store.index.read() as txn:
+        [project] = [found.entry.id for found in library.projects()]
+        times = [moment.at_ns for moment in library.history.moments(txn, project)]
+        _, since_ns = library.history.since(txn)
+        assert sum(at_ns < since_ns for at_ns in times) == 1 and len(times) == 16
+        assert len(list(library.history.versions(txn, project, b"a.mov\0a.mov"))) == 16
+
+
 def test_days_of_0_keep_for_ever(library: Library, clock: Ticking) -> None:
     put(library, f"{FILM}/a.mov", b"one")
     library.delete(f"{FILM}/a.mov")
