@@ -20,7 +20,7 @@ from cas.errors import BlobDamaged, BlobUnknown
 from cas.found import FileBusy, Found
 from cas.incoming import Incoming
 from cas.index import Index, Meta, ReadTxn, WriteTxn
-from cas.link import WAYS, Seal, changed_ns, seal_from, seal_of
+from cas.link import EDITABLE_WAYS, READ_ONLY, WAYS, WRITABLE, Seal, Way, changed_ns, seal_from, seal_of
 from cas.system import System
 
 log = logging.getLogger("filmcan.cas")
@@ -207,9 +207,9 @@ class Contents:
         if digest is not None and digest != EMPTY.digest and own is None:
             self.calm.about_to(acts.txn, self.files.place(digest))
 
-    def link(self, acts: Acts, digest: Digest, to_folder: int, name: str) -> Seal | None:
+    def link(self, acts: Acts, digest: Digest, to_folder: int, name: str, *, editable: bool = False) -> Seal | None:
         """Inside a change: show a blob as `name` in `to_folder`. None for a link of the blob file; else the seal of what lies
-        there.
+        there. `editable`: a file of its own that people may write to.
 
         The best way that works is taken: hard link, of the blob or a spare; else reflink; else copy. FileExistsError when taken,
         BlobDamaged when the blob file is gone.
@@ -218,8 +218,10 @@ class Contents:
         if row is None:
             raise BlobUnknown(digest.hex)
         if digest == EMPTY.digest:
-            self._system.close(self._system.create(to_folder, name, 0o444))
+            self._system.close(self._system.create(to_folder, name, WRITABLE if editable else READ_ONLY))
             return self.own_seal(acts, to_folder, name)
+        if editable:
+            return self._own_file(acts, digest, EDITABLE_WAYS, to_folder, name)
         try:
             place = self._linkable(acts, digest, row)
             WAYS[0].place(self._system, *place, to_folder, name)
@@ -233,7 +235,7 @@ class Contents:
                 return self._link_to_spare(acts, digest, row, to_folder, name)
             if error.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP):
                 raise
-        return self._own_file(acts, digest, to_folder, name)
+        return self._own_file(acts, digest, WAYS[1:], to_folder, name)
 
     def own_seal(self, acts: Acts, folder: int, name: str) -> Seal:
         """Inside a change: the seal of a file of our own making where it lies."""
@@ -258,9 +260,9 @@ class Contents:
         except FileNotFoundError:
             return False
 
-    def _own_file(self, acts: Acts, digest: Digest, to_folder: int, name: str) -> Seal:
+    def _own_file(self, acts: Acts, digest: Digest, ways: tuple[Way, ...], to_folder: int, name: str) -> Seal:
         folder, source = self.files.place(digest)
-        for way in WAYS[1:]:
+        for way in ways:
             try:
                 way.place(self._system, folder, source, to_folder, name)
             except FileExistsError:
@@ -268,7 +270,8 @@ class Contents:
             except OSError as error:
                 last = error
                 continue
-            log.warning("%s is shown by a %s, not a hard link: its folder cannot link to the store", name, way.name)
+            if way is not EDITABLE_WAYS[0]:
+                log.warning("%s is shown by a %s: its folder cannot link to the store, nor share its blocks", name, way.name)
             return self.own_seal(acts, to_folder, name)
         raise last
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from cas.system import FULL, System
 
 COPY_BYTES = 1 << 20
-READ_ONLY = 0o444
+READ_ONLY, WRITABLE = 0o444, 0o644
 
 
 class Seal(NamedTuple):
@@ -59,7 +59,11 @@ class HardLink:
 
 
 class _OwnFile:
-    """What reflink and copy share: a new file, filled, read-only, with the time of its source, synced."""
+    """What reflink and copy share: a new file, filled, with the time of its source, synced. Read-only, unless people shall write
+    to it: no other name shares it."""
+
+    def __init__(self, mode: int = READ_ONLY) -> None:
+        self._mode = mode
 
     def place(self, system: System, folder: int, source: str, to_folder: int, name: str) -> None:
         fd = system.open_read(folder, source)
@@ -67,7 +71,7 @@ class _OwnFile:
             to_fd = system.create(to_folder, name)
             try:
                 self._fill(system, fd, to_fd)
-                system.set_mode(to_fd, READ_ONLY)
+                system.set_mode(to_fd, self._mode)
                 system.set_modified(to_fd, system.fstat(fd).st_mtime_ns)
                 system.sync_file(to_fd)
             except BaseException:
@@ -105,6 +109,7 @@ class Copy(_OwnFile):
 
 
 WAYS: tuple[Way, ...] = (HardLink(), Reflink(), Copy())
+EDITABLE_WAYS: tuple[Way, ...] = (Reflink(WRITABLE), Copy(WRITABLE))
 
 
 def probe(system: System, folder: int) -> dict[str, str]:

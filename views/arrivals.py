@@ -78,7 +78,7 @@ class Arrivals:
 
     def __init__(self, store: Store, tree: Tree, edit: Editor, transfer: Transfer) -> None:
         self._store, self._tree, self._edit, self._transfer = store, tree, edit, transfer
-        self._folder = Folder(store)
+        self._folder = Folder(store, tree)
 
     def receive(
         self, acts: Acts, project: str, name: str, body: Incoming, *, modified_ns: int | None, via: str, batch: str = ""

@@ -33,7 +33,7 @@ class ByHand:
 
     def __init__(self, store: Store, tree: Tree, edit: Editor, transfer: Transfer, tags: Tags) -> None:
         self._store, self._tree, self._edit, self._transfer, self._tags = store, tree, edit, transfer, tags
-        self._folder = Folder(store)
+        self._folder = Folder(store, tree)
 
     def adopt(
         self, acts: Acts, path: str, found: Found, source: tuple[int, str], *, via: str, in_place: bool,
@@ -86,6 +86,8 @@ class ByHand:
         self._store.contents.wanted(acts, digest)
         entry = self._edit.entry_for(acts, spot, digest, row.size_bytes, "")
         entry = replace(entry, modified_ns=seal.modified_ns, arrived_ns=acts.at_ns, via="reindex")
+        if self._folder.is_editable(acts, spot.folders):  # nobody may write to the blob itself
+            entry = replace(entry, own=self._folder.swap(acts, spot.folders, spot.stored_name, digest, seal))
         return self._adopted(acts, spot, entry, row, True, False)
 
     def _spot(self, txn: ReadTxn, path: str) -> Spot:
@@ -167,6 +169,10 @@ class ByHand:
         if not entry.is_folder:
             self._folder.moved_by_hand(acts, dst.folders, dst.name)
         moved = replace(entry, name=dst.name, kind=self._kind_there(entry, dst))
+        if entry.digest is not None and entry.own is None and self._folder.is_editable(acts, dst.folders):
+            row = self._store.blobs.get(acts.txn, entry.raw_digest)
+            own = self._folder.swap(acts, dst.folders, dst.name, entry.digest, row.seal) if row else None
+            moved = replace(moved, own=None if row and own == row.seal else own)
         if entry.kind is Kind.PROJECT and moved.kind is not Kind.PROJECT:
             self._transfer.retire(acts, (*dst.folders, dst.name))
         self._transfer.move_rows(acts, src, entry, dst, moved)

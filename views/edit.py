@@ -18,11 +18,11 @@ from cas.committer import Acts
 from cas.digest import Digest
 from cas.incoming import Incoming
 from cas.index import ReadTxn, WriteTxn
-from cas.link import Seal
+from cas.link import Reflink, Seal
 from cas.store import Store
 from views import naming, old_world
 from views.entry import Entry, Kind
-from views.errors import AlreadyThere, Clash, IsAFolder, NameReserved
+from views.errors import AlreadyThere, CannotBeEditable, Clash, IsAFolder, NameReserved
 from views.folder import Folder, Folders, day_of
 from views.old_world import Past
 from views.tree import TRASH, AliasRow, KeptRow, ProjectRow, Spot, TrashRow, Tree, entry_key, pack_id, past_key
@@ -53,7 +53,7 @@ class Editor:
     """The changes. `refuse_clashes`: names that differ only by case are refused (always where the disk ignores case)."""
 
     def __init__(self, store: Store, tree: Tree, *, refuse_clashes: bool) -> None:
-        self._store, self._tree, self._folder = store, tree, Folder(store)
+        self._store, self._tree, self._folder = store, tree, Folder(store, tree)
         self.refuse_clashes = refuse_clashes
 
     def ask(self, acts: Acts, guard: Guard | None) -> None:
@@ -173,16 +173,23 @@ class Editor:
             raise AlreadyThere(placed.path)
         return placed
 
-    def make_project(self, acts: Acts, wanted: str | None, notes: str) -> Placed:
-        """A new project, or the one there is when `wanted` names it whole; its folders on disk and in the tree."""
+    def make_project(self, acts: Acts, wanted: str | None, notes: str, *, editable: bool = False) -> Placed:
+        """A new project, or the one there is when `wanted` names it whole; its folders on disk and in the tree.
+
+        editable   of a new one: CannotBeEditable where the disk shares no blocks
+        """
         name, spot = self.free_project_name(acts, wanted)
         if spot.entry is not None and not spot.entry.is_folder:
             raise AlreadyThere(spot.path)
         if spot.entry is not None:
             return Placed(spot.entry, False, path=spot.path)
-        return self.begin_project(acts, spot, name, wanted or "", notes)
+        if editable and (why := self._store.ways[Reflink.name]):
+            raise CannotBeEditable(name, why=why)
+        return self.begin_project(acts, spot, name, wanted or "", notes, editable=editable)
 
-    def begin_project(self, acts: Acts, spot: Spot, name: str, wanted: str, notes: str) -> Placed:
+    def begin_project(
+        self, acts: Acts, spot: Spot, name: str, wanted: str, notes: str, *, editable: bool = False
+    ) -> Placed:
         """A project under just this name, which is free in the tree; a folder of that name on disk becomes its folder."""
         for folders in ((), *SCAFFOLD, ("_manifest",)):
             self._folder.ensure(acts, (name, *folders))
@@ -190,11 +197,12 @@ class Editor:
         created_ns, notes = past.created_ns or acts.at_ns, notes or past.notes
         entry = Entry(self._tree.new_id(acts.txn), Kind.PROJECT, name, acts.at_ns, created_ns)
         self._tree.put(acts.txn, spot, entry, acts.at_ns)
-        self.enrol(acts, entry, notes)
+        self.enrol(acts, entry, notes, editable)
         self._remember_past(acts, spot, entry, past)
         self.remember_choice(acts.txn, wanted, entry)
         self._scaffold(acts, spot, entry)
-        acts.tell("project", self.facts(spot, entry, notes=notes))
+        more = {"editable": True} if editable else {}
+        acts.tell("project", self.facts(spot, entry, notes=notes, **more))
         return Placed(entry, True, path=spot.path, torn=past.torn)
 
     def _remember_past(self, acts: Acts, spot: Spot, project: Entry, past: Past) -> None:
@@ -226,9 +234,10 @@ class Editor:
                 return name, spot
             numbers.add(naming.project_number(name) or 0)
 
-    def enrol(self, acts: Acts, entry: Entry, notes: str) -> None:
+    def enrol(self, acts: Acts, entry: Entry, notes: str, editable: bool = False) -> None:
         """The row a project has beside its folder."""
-        self._tree.projects.put(acts.txn, pack_id(entry.id), ProjectRow(naming.key(entry.name), notes, entry.created_ns))
+        row = ProjectRow(naming.key(entry.name), notes, entry.created_ns, editable=editable)
+        self._tree.projects.put(acts.txn, pack_id(entry.id), row)
 
     def _scaffold(self, acts: Acts, spot: Spot, project: Entry) -> None:
         chain: tuple[Entry, ...] = (project,)

@@ -11,6 +11,7 @@ NameProblem
 ├── IntoItself        a folder moved or copied into itself
 ├── ChangedMeanwhile  it is not what it was when the work with it began
 ├── HistoryUnfit      what stands in a project's ascmhl folder cannot be added to, and why
+├── CannotBeEditable  the disk cannot give a project files of its own
 └── Clash             differs from a name that is there only by upper and lower case
 
 Paused                the brake holds a device that deletes or replaces very much
@@ -89,6 +90,13 @@ class IsAFolder(NameProblem):
 
 class ChangedMeanwhile(NameProblem):
     sentence = "{path} changed while it was copied; {what}"
+
+
+class CannotBeEditable(NameProblem):
+    sentence = (
+        "{path} cannot be editable: that needs a disk that shares blocks between files, such as btrfs or XFS, or each clip would "
+        "cost its size again ({why})"
+    )
 
 
 class IntoItself(NameProblem):

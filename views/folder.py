@@ -1,4 +1,4 @@
-"""The same names on disk: what a change does to real folders. Knows rows only as facts handed to it.
+"""The same names on disk: what a change does to real folders. Knows rows as facts handed to it, and which projects are editable.
 
 Every act happens inside a change; the folders touched are synced before anybody is answered. A name on disk that is not what the
 index believes (dropped, edited or swapped by hand a moment ago) is never written over: it is set aside in
@@ -18,6 +18,7 @@ from cas.layout import HOME
 from cas.link import Seal, seal_from
 from cas.store import Store
 from views.entry import Entry
+from views.tree import Tree
 
 STAGE = (HOME, "incoming")
 QUARANTINE = (HOME, "quarantine")
@@ -30,10 +31,14 @@ def day_of(at_ns: int) -> str:
 
 
 class Folder:
-    """Names on disk below one root."""
+    """Names on disk below one root. In projects that are editable each file is one of its own, which people may write to."""
 
-    def __init__(self, store: Store) -> None:
-        self._store, self._system = store, store.system
+    def __init__(self, store: Store, tree: Tree) -> None:
+        self._store, self._system, self._tree = store, store.system, tree
+
+    def is_editable(self, acts: Acts, folders: Folders) -> bool:
+        """Do these folders lie in a project whose files are their own?"""
+        return bool(folders) and self._tree.is_editable(acts.txn, folders[0])
 
     def make(self, acts: Acts, folders: Folders, name: str) -> None:
         """A real folder; one that somebody made by hand is taken as it is."""
@@ -54,16 +59,20 @@ class Folder:
             except (FileNotFoundError, NotADirectoryError):  # gone, or a file or symbolic link by somebody's hand
                 self.make(acts, folders[: depth - 1], folders[depth - 1])
 
-    def show(self, acts: Acts, folders: Folders, name: str, digest: Digest) -> Seal | None:
-        """Give a blob a new name. The seal of the file when it is one of its own (see Store.link)."""
+    def show(self, acts: Acts, folders: Folders, name: str, digest: Digest, *, editable: bool | None = None) -> Seal | None:
+        """Give a blob a new name. The seal of the file when it is one of its own (see Contents.link).
+
+        editable   for folders that are built aside; None asks the project they lie in
+        """
         fd = self._folder(acts, folders)
+        editable = self.is_editable(acts, folders) if editable is None else editable
         try:
-            return self._store.contents.link(acts, digest, fd, name)
+            return self._store.contents.link(acts, digest, fd, name, editable=editable)
         except FileExistsError:
-            if self.shows(acts, folders, name, digest):
+            if not editable and self.shows(acts, folders, name, digest):
                 return None
             self.set_aside(acts, folders, name)
-            return self._store.contents.link(acts, digest, fd, name)
+            return self._store.contents.link(acts, digest, fd, name, editable=editable)
 
     def replace(self, acts: Acts, folders: Folders, name: str, digest: Digest, old: Entry) -> Seal | None:
         """Give a name other bytes, in one step: a reader sees the old or the new file, and no other link changes."""
@@ -71,22 +80,22 @@ class Folder:
         if not self.is_ours(acts, folders, name, old):
             self.set_aside(acts, folders, name)
         self._store.contents.losing_name(acts, old.digest, old.own)
-        staged = self._system.token()
-        seal = self._store.contents.link(acts, digest, self._store.home.incoming, staged)
+        staged, editable = self._system.token(), self.is_editable(acts, folders)
+        seal = self._store.contents.link(acts, digest, self._store.home.incoming, staged, editable=editable)
         try:
             self._system.rename(self._store.home.incoming, staged, fd, name)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            seal = self._replace_here(acts, fd, name, digest)
+            seal = self._replace_here(acts, fd, name, digest, editable)
         finally:  # rename(2) does nothing when both names are one inode; then the staged name is still there
             self._system.unlink(self._store.home.incoming, staged)
         return seal and self._store.contents.own_seal(acts, fd, name)
 
-    def _replace_here(self, acts: Acts, fd: int, name: str, digest: Digest) -> Seal | None:
+    def _replace_here(self, acts: Acts, fd: int, name: str, digest: Digest, editable: bool) -> Seal | None:
         """As replace, for a folder on another mount than the store's: staged beside the name, as a dot file."""
         staged = f".filmcan-{self._system.token()}"
-        seal = self._store.contents.link(acts, digest, fd, staged)
+        seal = self._store.contents.link(acts, digest, fd, staged, editable=editable)
         self._system.rename(fd, staged, fd, name)
         return seal
 
@@ -175,7 +184,8 @@ class Folder:
         if digest == EMPTY.digest:
             return seal
         fd, staged = acts.folder(folders), self._system.token()
-        own = self._store.contents.link(acts, digest, self._store.home.incoming, staged)
+        editable = self.is_editable(acts, folders)
+        own = self._store.contents.link(acts, digest, self._store.home.incoming, staged, editable=editable)
         try:
             if self.still(fd, name, seal):
                 self._system.rename(self._store.home.incoming, staged, fd, name)

@@ -213,7 +213,7 @@ class Emptier:
 
     def __init__(self, store: Store, tree: Tree, history: History) -> None:
         self._store, self._tree, self._history = store, tree, history
-        self._folder = Folder(store)
+        self._folder = Folder(store, tree)
 
     def before(self, txn: ReadTxn, cutoff_ns: int, seq: int) -> Iterator[tuple[str, TrashRow]]:
         """What was taken away before a time, and by an event up to a number."""

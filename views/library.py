@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from cas.blobs import BlobRow, OpenBlob
 from cas.collect import GRACE_NS, Collector
 from cas.committer import Acts
@@ -334,7 +336,8 @@ class Library:
     ) -> Placed:  # fmt: skip
         """Give the bytes of a file that lies on disk the name `path`, by linking from it: it becomes the stored file, read-only.
 
-        Where its folder cannot link to the store, the bytes are copied and the file stays as it is (`Placed.copied`).
+        Where its folder cannot link to the store, or the project is editable, the bytes are copied (blocks are shared where that
+        can be) and the file stays as it is (`Placed.copied`).
 
         folder, name   a descriptor of the folder it lies in, and its name there
         in_place       it lies at `path` itself
@@ -350,7 +353,8 @@ class Library:
             return self.by_hand.adopt(acts, path, found, source, via=via, in_place=in_place, guard=guard, copied=copied)
 
         try:
-            return self.store.commit(change)
+            if not (in_place and self.is_editable(path)):
+                return self.store.commit(change)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -366,10 +370,14 @@ class Library:
         self.store.state.admit()
         return self.store.commit(lambda acts: self.edit.make_folder(acts, path, guard))
 
-    def make_project(self, label: str | None, notes: str = "") -> Placed:
-        """A new project, or the one whose whole name `label` is; `created` tells which."""
+    def make_project(self, label: str | None, notes: str = "", *, editable: bool = False) -> Placed:
+        """A new project, or the one whose whole name `label` is; `created` tells which.
+
+        editable   its files are files of their own, sharing blocks with what is stored, for programs that write in place.
+                   CannotBeEditable where the disk has no such thing
+        """
         self.store.state.admit()
-        return self.store.commit(lambda acts: self.edit.make_project(acts, label, notes))
+        return self.store.commit(lambda acts: self.edit.make_project(acts, label, notes, editable=editable))
 
     def move(self, source: str, target: str, *, overwrite: bool = True, guard: Guard | None = None) -> Placed:
         """Another name or place for a file, a folder, a project, or for what lies in the trash: no content bytes are written."""
@@ -511,6 +519,11 @@ class Library:
             raise NotAFolder(name)
         return Project(entry, row)
 
+    def is_editable(self, path: str) -> bool:
+        """Does this path lie in a project whose files are their own?"""
+        with self.store.index.read() as txn:
+            return self.tree.is_editable(txn, path.partition("/")[0])
+
     def set_notes(self, name: str, notes: str) -> Project:
         """What people want to remember of a project."""
 
@@ -519,8 +532,7 @@ class Library:
             row = self.tree.projects.get(acts.txn, pack_id(entry.id))
             if row is None:
                 raise NotAFolder(name)
-            kept = ProjectRow(row.key, notes, row.created_ns, row.duplicates_skipped, row.removed_missing)
-            self.tree.projects.put(acts.txn, pack_id(entry.id), kept)
+            self.tree.projects.put(acts.txn, pack_id(entry.id), replace(row, notes=notes))
             acts.tell("notes", {"path": spot.path, "notes": notes})
 
         self.store.state.admit()

@@ -39,7 +39,7 @@ class Restorer:
 
     def __init__(self, store: Store, tree: Tree, edit: Editor, transfer: Transfer, past: Past) -> None:
         self._store, self._tree, self._edit, self._transfer, self._past = store, tree, edit, transfer, past
-        self._folder = Folder(store)
+        self._folder = Folder(store, tree)
 
     def _ask(self, acts: Acts, guard: Guard | None) -> None:
         """Let the guard refuse, in sight of the tree and of the past."""

@@ -17,6 +17,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     names.IntoItself: (403, "Forbidden"),
     names.ChangedMeanwhile: (409, "Conflict"),
     names.Clash: (409, "Conflict"),
+    names.CannotBeEditable: (409, "Conflict"),
     names.HistoryUnfit: (409, "Conflict"),
     names.Paused: (429, "Too Many Requests"),
     names.SourceUnknown: (404, "Not Found"),

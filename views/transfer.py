@@ -29,7 +29,7 @@ class Transfer:
 
     def __init__(self, store: Store, tree: Tree, edit: Editor) -> None:
         self._store, self._tree, self._edit = store, tree, edit
-        self._folder = Folder(store)
+        self._folder = Folder(store, tree)
 
     # move
 
@@ -111,6 +111,8 @@ class Transfer:
             self._submerge(acts, src, entry)
         elif not entry.hidden:
             own = self._rename(acts, src, entry, dst, there, moved)
+            if entry.is_folder and self._is_shown_otherwise(acts, src, dst):
+                self._show_below(acts, entry, (*dst.folders, moved.name))
             if entry.kind is Kind.PROJECT and moved.kind is not Kind.PROJECT:
                 self.retire(acts, (*dst.folders, moved.name))
             return own
@@ -125,6 +127,8 @@ class Transfer:
         over = there is not None and self._folder.is_ours(acts, dst.folders, there.name, there)
         if there is not None:
             self._store.contents.losing_name(acts, there.digest, there.own)
+        if entry.digest is not None and self._is_shown_otherwise(acts, src, dst):
+            return self._rename_across(acts, src, entry, entry.digest, dst, there, moved)
         try:
             self._folder.rename(acts, src.folders, entry.name, dst.folders, moved.name, over=over)
         except (FileNotFoundError, NotADirectoryError):
@@ -137,10 +141,25 @@ class Transfer:
             return self._rename_across(acts, src, entry, entry.digest, dst, there, moved)
         return entry.own
 
+    def _is_shown_otherwise(self, acts: Acts, src: Spot, dst: Spot) -> bool:
+        """Is one of these in a project whose files are their own, and the other not?"""
+        if src.at_top or dst.at_top:
+            return False  # a project keeps its way
+        return self._folder.is_editable(acts, src.folders) != self._folder.is_editable(acts, dst.folders)
+
+    def _show_below(self, acts: Acts, folder: Entry, folders: Folders) -> None:
+        """A folder came into a project whose files are their own, or out of one: each file in it is shown as it is done there."""
+        for child in list(self._tree.children(acts.txn, folder.id)):
+            if child.is_folder:
+                self._show_below(acts, child, (*folders, child.name))
+            elif child.digest is not None and not child.hidden:
+                own = self._folder.replace(acts, folders, child.name, child.digest, child)
+                self._tree.entries.put(acts.txn, entry_key(folder.id, child.name), replace(child, own=own))
+
     def _rename_across(
         self, acts: Acts, src: Spot, entry: Entry, digest: Digest, dst: Spot, there: Entry | None, moved: Entry
     ) -> Seal | None:
-        """From one mount to another: the file is shown there, then taken away here."""
+        """From one mount to another, or to where files are shown in another way: it is shown there, then taken away here."""
         if there is not None:
             own = self._folder.replace(acts, dst.folders, moved.name, digest, there)
         else:
@@ -209,7 +228,8 @@ class Transfer:
             self._edit.bury(acts, dst, there)
         copied = self._as_copied(acts, entry, dst, there)
         if entry.is_folder:
-            self.plant(acts, entry, copied, (*dst.folders, copied.name), members)
+            old = self._tree.projects.get(acts.txn, pack_id(entry.id)) if copied.kind is Kind.PROJECT else None
+            self.plant(acts, entry, copied, (*dst.folders, copied.name), members, editable=old.editable if old else None)
         elif not copied.hidden:
             keep = there is not None and not there.is_folder and not there.hidden
             copied = replace(copied, own=self._edit.show(acts, dst if keep else Spot(dst.chain, copied.name, None),
@@ -217,7 +237,7 @@ class Transfer:
         self._tree.put(acts.txn, Spot(dst.chain, copied.name, None), copied, acts.at_ns)
         if copied.kind is Kind.PROJECT:
             old = self._tree.projects.get(acts.txn, pack_id(entry.id))
-            self._edit.enrol(acts, copied, old.notes if old else "")
+            self._edit.enrol(acts, copied, old.notes if old else "", old.editable if old else False)
             self._edit.remember_choice(acts.txn, dst.name, copied)
         replaced = there.digest if there else None
         facts = {"from": source or src.path, "replaced": replaced.hex if replaced else None}
@@ -239,36 +259,41 @@ class Transfer:
         return list(self._tree.children(acts.txn, folder.id))
 
     def plant(
-        self, acts: Acts, entry: Entry, planted: Entry, folders: Folders, members: Members | None, *, fresh: bool = True
-    ) -> None:
+        self, acts: Acts, entry: Entry, planted: Entry, folders: Folders, members: Members | None, *, fresh: bool = True,
+        editable: bool | None = None,
+    ) -> None:  # fmt: skip
         """Rows and real names for a folder and all in it: built aside, then moved into place in one step.
 
         entry     the folder that is taken
         members   what it and the folders in it hold; None for nothing
         fresh     members get ids of their own (a copy); else they keep them (junk that became real)
+        editable  of a project that is only coming into being; None asks the project it lies in
         """
+        editable = self._folder.is_editable(acts, folders) if editable is None else editable
         staged = self._store.system.token()
         stage = (".filmcan", "incoming", staged)
         if not planted.hidden:
             self._folder.make(acts, stage[:2], staged)
         if members is not None:
-            self._plant_members(acts, entry, planted, stage, members, fresh)
+            self._plant_members(acts, entry, planted, stage, members, fresh, editable)
         if not planted.hidden:
             self._folder.rename(acts, stage[:2], staged, folders[:-1], folders[-1])
             acts.folder(folders[:-1])
 
-    def _plant_members(self, acts: Acts, entry: Entry, planted: Entry, stage: Folders, members: Members, fresh: bool) -> None:
+    def _plant_members(
+        self, acts: Acts, entry: Entry, planted: Entry, stage: Folders, members: Members, fresh: bool, editable: bool
+    ) -> None:
         for child in members(acts, entry):
             hidden = planted.hidden or naming.is_junk(child.name)
             grown = replace(child, hidden=hidden, own=None)
             if fresh:
                 grown = replace(grown, id=self._tree.new_id(acts.txn), arrived_ns=acts.at_ns, via="copy")
             if child.digest is not None and not hidden:
-                grown = replace(grown, own=self._folder.show(acts, stage, child.name, child.digest))
+                grown = replace(grown, own=self._folder.show(acts, stage, child.name, child.digest, editable=editable))
             elif child.is_folder:
                 if not hidden:
                     self._folder.make(acts, stage, child.name)
-                self._plant_members(acts, child, grown, (*stage, child.name), members, fresh)
+                self._plant_members(acts, child, grown, (*stage, child.name), members, fresh, editable)
             self._tree.entries.put(acts.txn, entry_key(planted.id, grown.name), grown)
 
 

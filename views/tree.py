@@ -4,6 +4,7 @@
     uses      digest (32) + entries key → ()                 where a content is shown; derived from entries
     parents   id of a folder (8) → the key of its own row    the way from an entry up to its path; derived from entries
     projects  id (8) → ProjectRow                            what a project has beside its folder
+    editable  key of a name → ()                             projects whose files are their own; derived from projects
     aliases   key of a name → AliasRow                       names clients chose for projects at the top
     trashed   key of the name in the trash → TrashRow        where a name was before it was taken away
     buried    newest time (8) + key of the name in the trash → ()   the trash by time; derived from trashed
@@ -34,13 +35,18 @@ LAST = 2**64 - 1
 
 
 class ProjectRow(msgspec.Struct, array_like=True, frozen=True):
-    """What a project has beside its folder; key: its entry's id. `key` is the key of its row under the top."""
+    """What a project has beside its folder; key: its entry's id.
+
+    key        the key of its row under the top
+    editable   its files are files of their own, sharing blocks with the blobs: people write into them in place
+    """
 
     key: bytes
     notes: str
     created_ns: int
     duplicates_skipped: int = 0
     removed_missing: int = 0
+    editable: bool = False
 
 
 class AliasRow(msgspec.Struct, array_like=True, frozen=True):
@@ -170,7 +176,8 @@ class Tree:
         self.parents = index.table("parents", ParentRow, derived=True)
         self.uses = index.table("uses", UseRow, derived=True)
         self.entries = index.table("entries", Entry, derive=self._derive)
-        self.projects = index.table("projects", ProjectRow)
+        self.editable = index.table("editable", UseRow, derived=True)
+        self.projects = index.table("projects", ProjectRow, derive=self._derive_editable)
         self.aliases = index.table("aliases", AliasRow)
         self.buried = index.table("buried", UseRow, derived=True)
         self.trashed = index.table("trashed", TrashRow, derive=self._derive_buried)
@@ -199,6 +206,14 @@ class Tree:
         if new is not None:
             self.buried.put(txn, newest(new.at_ns) + key, UseRow())
 
+    def _derive_editable(self, txn: WriteTxn, key: bytes, old: ProjectRow | None, new: ProjectRow | None) -> None:
+        before, after = (row.key if row and row.editable else b"" for row in (old, new))
+        if before != after:
+            if before:
+                self.editable.delete(txn, before)
+            if after:
+                self.editable.put(txn, after, UseRow())
+
     def _forget_parent(self, txn: WriteTxn, key: bytes, folder: Entry) -> None:
         """A folder that moved has its new key already; only a row that still points here goes."""
         row = self.parents.get(txn, pack_id(folder.id))
@@ -214,6 +229,10 @@ class Tree:
         return self.buried.count(txn) != self.trashed.count(txn)
 
     # reading
+
+    def is_editable(self, txn: ReadTxn, name: str) -> bool:
+        """Are the files of the project with this name files of their own, for people to write into?"""
+        return self.editable.get(txn, naming.key(name)) is not None
 
     def top(self, txn: ReadTxn) -> Entry:
         row = self.entries.get(txn, entry_key(NOWHERE, "top"))

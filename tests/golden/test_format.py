@@ -66,7 +66,8 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     "entries": (KEY, ENTRY),
     "uses": (SUMS.digest.raw + KEY, UseRow()),
     "parents": (pack_id(16), ParentRow(entry_key(1, "P1-Film"))),
-    "projects": (pack_id(16), ProjectRow(b"p1-film\0P1-Film", "careful", AT_NS, 2, 3)),
+    "projects": (pack_id(16), ProjectRow(b"p1-film\0P1-Film", "careful", AT_NS, 2, 3, True)),
+    "editable": (b"p1-film\0P1-Film", UseRow()),
     "aliases": (b"film\0Film", AliasRow(16, "Film")),
     "trashed": (
         b"17-a\x0017-a",
@@ -143,6 +144,13 @@ def test_a_row_of_a_blob_from_before_senders_were_remembered_is_read() -> None:
     sealed = bytes.fromhex((HERE / "blobs-before-told.hex").read_text())[len(key) + 1 :]
     table: Table[msgspec.Struct] = Table("blobs", BlobRow, 1, True, False, None)
     assert table.open(key, sealed) == msgspec.structs.replace(row, told={})
+
+
+def test_a_row_of_a_project_from_before_they_could_be_editable_is_read() -> None:
+    key, row = ROWS["projects"]
+    sealed = bytes.fromhex((HERE / "projects-before-editable.hex").read_text())[len(key) + 1 :]
+    table: Table[msgspec.Struct] = Table("projects", ProjectRow, 1, True, False, None)
+    assert table.open(key, sealed) == msgspec.structs.replace(row, editable=False)
 
 
 def test_every_table_is_here(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def _linking(settings_root: Path, place: Path) -> Iterator[Finding]:
     if ways[Reflink.name]:
         yield Finding("shared blocks", "note", "not offered by this file system: an import copies what it takes in")
     else:
-        yield Finding("shared blocks", "ok", "an import from the same disk costs no space")
+        yield Finding("shared blocks", "ok", "an import from the same disk costs no space, and projects can be editable")
     if unnamed is None:
         yield Finding("unnamed files", "note", "not offered here: uploads in progress lie in .filmcan/incoming")
     else:

@@ -21,6 +21,7 @@ class Facts(TypedDict):
     size_bytes: int
     notes: str
     created: str
+    editable: bool
 
 
 @click.group(short_help="List, create, rename, note, delete projects")
@@ -54,18 +55,23 @@ def list_(desk: Desk) -> None:
 @command.command(short_help="Make a project")
 @click.argument("label")
 @click.option("--notes", default="", help="What you want to remember of it.")
+@click.option("--editable", is_flag=True, help="Programs write into its files in place; needs btrfs, XFS or the like.")
 @at_library
-def create(desk: Desk, label: str, notes: str) -> None:
+def create(desk: Desk, label: str, notes: str, editable: bool) -> None:
     """Make a project. It gets the next number: Wedding becomes P4-Wedding.
 
     A label that begins with a number of its own, such as P7-Wedding, is kept; if that project exists, nothing changes.
 
+    The files of an editable project are files of their own, which share their blocks with what is stored: a program may
+    write into them, and no other project sees that. What it wrote is taken in as a new clip.
+
     \b
-    Example:
+    Examples:
       filmcan project create "Wedding Anna" --notes "two cameras, drone"
+      filmcan project create Grading --editable
     """
     with desk.library() as library:
-        placed = library.make_project(label, notes)
+        placed = library.make_project(label, notes, editable=editable)
         facts = _facts(library, library.project(placed.entry.name))
     desk.say(f"{facts['name']}: {'made' if placed.created else 'exists already'}")
     desk.answer({**facts, "created": placed.created})
@@ -132,4 +138,5 @@ def _facts(library: Library, project: Project) -> Facts:
         "size_bytes": sum(entry.size_bytes for entry in files),
         "notes": project.row.notes,
         "created": created.isoformat(),
+        "editable": project.row.editable,
     }

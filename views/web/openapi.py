@@ -34,7 +34,7 @@ def _json(required: Sequence[str] = (), **properties: Any) -> dict[str, Any]:
 
 
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
-    ("/api/projects", "post"): _json(name=MAYBE, notes=MAYBE),
+    ("/api/projects", "post"): _json(name=MAYBE, notes=MAYBE, editable={"type": "boolean"}),
     ("/api/projects/{project}/sync-album", "post"): _json(),
     ("/api/projects/{project}/upload", "post"): {**FILES, **BARE},
     ("/api/projects/{project}/upload-batch/finalize", "post"): _json(["batch_id"], batch_id=TEXT),

@@ -15,6 +15,7 @@ from views.sources import PRIMARY
 from views.web import body, urls
 from views.web.app import Routes
 from views.web.desk import Desk
+from views.web.errors import shape
 
 LISTED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # folders that could be addressed, though they are no projects
 HOW_TO_SEND = "POST multipart/form-data with a part named file to upload_url; repeats are recognised by content."
@@ -58,12 +59,17 @@ class Projects:
         return [summary(name, source, indexed=name in projects) for name in sorted(projects | others)]
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """A new project under a label, or the one there is when the label is its whole name. 201 for both."""
+        """A new project under a label, or the one there is when the label is its whole name. 201 for both. `editable`: its files
+        are for programs that write in place; 409 where the disk cannot share blocks between files."""
         wanted = body.json_object(req)
         source = req.get_param("source") or PRIMARY
         library = self._desk.library(source, unknown=400)
-        placed = library.make_project(body.text(wanted, "name"), body.text(wanted, "notes") or "")
-        resp.status, resp.media = 201, summary(placed.entry.name, source)
+        editable = wanted.get("editable", False)
+        if not isinstance(editable, bool):
+            raise shape("body", "editable", "true or false", editable)
+        placed = library.make_project(body.text(wanted, "name"), body.text(wanted, "notes") or "", editable=editable)
+        name = placed.entry.name
+        resp.status, resp.media = 201, {**summary(name, source), "editable": library.is_editable(name)}
 
 
 def _folders(library: Library) -> list[str]:
@@ -79,7 +85,7 @@ class OneProject:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, project: str) -> None:
         library, found = self._desk.project(project, req.get_param("source"))
-        resp.media = {**index(library, found.name), "instructions": HOW_TO_SEND}
+        resp.media = {**index(library, found.name), "editable": found.row.editable, "instructions": HOW_TO_SEND}
 
 
 class SyncAlbum:

@@ -43,3 +43,19 @@ def test_a_folder_inside_a_project_is_no_project(filmcan: Filmcan, root: Path) -
 
 def test_without_projects_the_list_says_how_to_begin(filmcan: Filmcan) -> None:
     assert "filmcan project create" in filmcan("project", "list").out
+
+
+def test_an_editable_project_is_made_or_refused_with_the_reason(filmcan: Filmcan, root: Path) -> None:
+    from cas.link import Reflink, probe
+    from cas.system import System
+
+    filmcan("project", "create", "P1-Plain")
+    system = System()
+    with system.folder(system.open_root(root)) as fd:
+        why = probe(system, fd)[Reflink.name]
+    said = filmcan("project", "create", "Grading", "--editable", "--json")
+    if why:
+        assert said.code == 3 and "cannot be editable" in said.err and "btrfs or XFS" in said.err
+        assert [project["name"] for project in filmcan("project", "list", "--json").json] == ["P1-Plain"]
+    else:
+        assert said.code == 0 and said.json["editable"]

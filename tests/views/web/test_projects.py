@@ -125,3 +125,15 @@ def test_webdav_and_its_parent_are_still_there(server: Server) -> None:
     assert server.ask("PROPFIND", "/dav/", Depth="0").status == 207
     assert server.ask("PROPFIND", "/", Depth="0").status == 207
     assert server.ask("OPTIONS", "/").status == 200
+
+
+def test_an_editable_project_is_made_or_refused_with_the_reason(server: Server) -> None:
+    why = server.libraries.primary.store.ways["reflink"]
+    said = server.post("/api/projects", {"name": "Grading", "editable": True})
+    if why:
+        assert said.status == 409 and "cannot be editable" in said.json["detail"] and why in said.json["detail"]
+    else:
+        assert said.status == 201 and said.json["editable"] and server.index(said.json["name"])["editable"]
+    assert server.post("/api/projects", {"name": "Grading", "editable": "yes"}).status == 422
+    plain = server.post("/api/projects", {"name": "Plain"}).json
+    assert plain["editable"] is False and server.index(plain["name"])["editable"] is False
