@@ -321,6 +321,12 @@ class Index:
         self.wrote()
         return table
 
+    def reserve(self, name: str) -> None:
+        """Make a table whose owner comes only when other threads write already: making it then would look as if somebody else
+        had written to the file (`check_file`)."""
+        self._env.open_db(name.encode())
+        self.wrote()
+
     # is it still ours?
 
     def check_file(self) -> None:

@@ -119,6 +119,7 @@ class Library:
             self.brake = Brake(self.store, options.brake_limit)
             self._collector = Collector(self.store, self._needed, grace_ns=options.grace_ns)
             self.scrub = Scrub(self.store, options.scrub_period_ns)
+            self.store.index.reserve("locks")  # davfront/app.py opens it, when threads run
             self.store.catch_up()
             with self.store.index.read() as txn:
                 lacks = self.tree.lacks(txn)

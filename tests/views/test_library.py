@@ -162,3 +162,15 @@ def test_the_way_from_every_row_up_to_its_path_is_known(library: Library) -> Non
             assert library.tree.path_of(txn, key) == path
         assert library.tree.top(txn).id == TOP
     assert read(library, "P1-Feature/again/night/a") == b"a"
+
+
+def test_the_table_of_locks_is_there_before_anybody_else_writes(root: Path) -> None:
+    """Made beside a thread that commits, it would look as if a stranger had written to the index."""
+    from davfront.app import DavApp
+
+    library = Library(root, QuickSystem())
+    before = os.stat(root / ".filmcan/index/data.mdb")
+    DavApp(library)
+    after = os.stat(root / ".filmcan/index/data.mdb")
+    library.close()
+    assert (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
