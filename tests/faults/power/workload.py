@@ -22,6 +22,7 @@ import msgspec
 from cas.digest import Hasher
 from cas.system import System
 from tests.faults.power.disks import Recorder
+from views.errors import NameNotFound
 from views.library import Library
 from views.naming import is_generated
 from views.past import TRASH_NAME
@@ -49,8 +50,7 @@ def state_of(library: Library, project: str, uploads: list[str]) -> State | None
         times = {} if entry.is_folder else {"modified_ns": entry.modified_ns}
         found[f"{kind} {path}"] = {"digest": entry.raw_digest.hex(), "size": entry.size_bytes, "props": entry.props, **times}
     for path, entry in library.walk(TRASH_NAME):
-        with library.store.index.read() as txn:
-            was = library.past.buried(txn, path).row.path
+        was = _was_at(library, path)
         if was.startswith(f"{project}/"):
             found[f"trash {path}"] = {"digest": entry.raw_digest.hex(), "size": entry.size_bytes, "was": was}
     for job in library.jobs.list(project):
@@ -61,6 +61,15 @@ def state_of(library: Library, project: str, uploads: list[str]) -> State | None
             found[f"upload {id}"] = {"offset": upload.offset, "placed": upload.result is not None}
     plain: State = msgspec.json.decode(msgspec.json.encode(found))
     return plain
+
+
+def _was_at(library: Library, path: str) -> str:
+    """The path something in the trash had; "" when another client took it out a moment ago."""
+    try:
+        with library.store.index.read() as txn:
+            return library.past.buried(txn, path).row.path
+    except NameNotFound:
+        return ""
 
 
 class Door(Protocol):
@@ -331,7 +340,10 @@ class Client:
         return lambda: self._door.delete(path)
 
     def _trash(self) -> list[str]:
-        return sorted(key.removeprefix("trash ") for key in self._held if key.startswith("trash ") and key.count("/") == 1)
+        """What can be put back in one change: the folder it was in is there."""
+        folders = {self.project, *self._paths("folder ")}
+        there = {key.removeprefix("trash "): said["was"] for key, said in self._held.items() if key.startswith("trash ")}
+        return sorted(path for path, was in there.items() if path.count("/") == 1 and was.rpartition("/")[0] in folders)
 
     def _put_back(self) -> Callable[[], object]:
         path = self._chance.choice(self._trash())
