@@ -393,3 +393,33 @@ def test_on_a_desk_nothing_scrolls_sideways(browser: Browser, server: DavServer,
         for path in ("/", "/resolve", f"/projects/{name}"):
             visit.go(path)
             assert visit.page.evaluate(WIDER) == 0, path
+
+
+def test_what_was_deleted_replaced_or_changed_comes_back_from_pages(browser: Browser, server: DavServer, card: Path) -> None:
+    with visiting(browser, server, viewport=PHONE, is_mobile=True, has_touch=True) as visit:
+        name = visit.create("Looking back")
+        visit.upload(card / "IMG_0101.MOV")
+        place = f"{name}/ingest/originals/IMG_0101.MOV"
+        server.ask("PUT", place, body=b"written over")
+        server.ask("DELETE", place)
+        page = visit.page
+        for path in ("/trash", f"/projects/{name}/history", f"/projects/{name}/versions?path=ingest/originals/IMG_0101.MOV"):
+            visit.go(path)
+            assert page.evaluate(WIDER) == 0 and page.evaluate(SMALL, TOUCH_PX) == [], path
+        visit.go("/trash")
+        page.locator("li", has_text=place).get_by_role("button", name="Restore").tap()
+        expect(page.locator("#says")).to_have_text(f"Back as {place}")
+        assert server.ask("GET", place).body == b"written over"
+        visit.go(f"/projects/{name}/versions?path=ingest/originals/IMG_0101.MOV")
+        page.get_by_role("button", name="Restore").last.tap()
+        expect(page.get_by_role("button", name="Restore")).to_have_count(3)
+        assert server.ask("GET", place).body == (card / "IMG_0101.MOV").read_bytes()
+        visit.go(f"/projects/{name}")
+        page.get_by_role("link", name="History").tap()
+        page.locator(".projects a", has_text="deleted").tap()
+        expect(page.get_by_role("button", name="Restore as a new project")).to_be_visible()
+        assert page.evaluate(WIDER) == 0
+        page.get_by_label("Name of the new project").fill("Before")
+        page.get_by_role("button", name="Restore as a new project").tap()
+        expect(page.get_by_role("heading", name=re.compile(r"P\d+-Before"))).to_be_visible()
+        assert not visit.wrong
