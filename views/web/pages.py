@@ -140,7 +140,7 @@ class Page:
 
 
     def _trouble(self) -> list[dict[str, str]]:
-        """What every page says at its top: which sources are full or only read, and why."""
+        """What every page says at its top: which sources are full or only read, and why; which clips are damaged."""
         states = self._desk.states()
         found = [(name, state.name, why) for name, state in states.items() if (why := state.why)]
         for name in states:

@@ -41,13 +41,13 @@ def test_a_lost_clip_is_told_everywhere_with_its_projects_and_paths_until_it_is_
     }  # fmt: skip
     assert server.get("/health").json["care"]["lost"] == 1
     page = server.get("/").body.decode()
-    assert "are damaged." in page and paths[0] in page
+    assert "are damaged:" in page and paths[0] in page and "only reads" not in page
     told = [line["payload"]["paths"] for line in server.events(one) if line["event"] == "media_damaged"]
     assert told == [[paths[0].partition("/")[2]]]
     assert server.get(f"/media/{paths[0]}").status == 500
     again = server.upload(server.project("Three"), "again.mov", CLIP)
     assert again.json["status"] == "stored"
-    assert server.get("/api/care").json["lost"] == [] and "are damaged." not in server.get("/").body.decode()
+    assert server.get("/api/care").json["lost"] == [] and "are damaged:" not in server.get("/").body.decode()
     for path in paths:
         assert server.get(f"/media/{path}").body == CLIP
 
