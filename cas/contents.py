@@ -44,10 +44,11 @@ class OrphanRow(msgspec.Struct, array_like=True, frozen=True):
 
 class DamagedRow(msgspec.Struct, array_like=True, frozen=True):
     """A content whose bytes are lost, until they come again: since when, and how: "damaged" by the disk, "edited" by somebody,
-    "missing"."""
+    "missing". `paths` showed it then: names of what was edited show something else by now."""
 
     at_ns: int
     kind: str
+    paths: tuple[str, ...] = ()
 
 
 class InodeRow(msgspec.Struct, array_like=True, frozen=True):

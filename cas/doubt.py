@@ -183,8 +183,8 @@ class Doubt:
         known = self._contents.damaged.get(acts.txn, digest.raw)
         if known is not None or self._contents.blobs.get(acts.txn, digest.raw) is None:
             return
-        self._contents.damaged.put(acts.txn, digest.raw, DamagedRow(acts.at_ns, kind))
         paths = self.names(acts.txn, digest)
+        self._contents.damaged.put(acts.txn, digest.raw, DamagedRow(acts.at_ns, kind, tuple(paths)))
         acts.tell("damaged", {"digest": digest.hex, "kind": kind, "paths": paths})
         log.error("%s: %s; names: %s", digest.hex, LOST[kind], ", ".join(paths) or "none")
 

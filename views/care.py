@@ -10,7 +10,9 @@ import threading
 from dataclasses import dataclass
 
 from cas.collect import Collector
+from cas.contents import DamagedRow
 from cas.digest import Digest
+from cas.index import ReadTxn
 from cas.scrub import PERIOD_NS, Scrub, Stopped
 from cas.store import Store
 from cas.verify import Finding
@@ -25,7 +27,7 @@ COLLECT_S = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A content whose bytes are lost, with every name it has."""
+    """A content whose bytes are lost, with every name it has; one that was edited, with the names it had."""
 
     digest: Digest
     kind: str
@@ -52,12 +54,13 @@ class Care:
         """Contents whose bytes are lost, oldest loss first."""
         with self._store.index.read() as txn:
             rows = [(Digest(key), row) for key, row in self._store.contents.damaged.scan(txn)]
-            found = [
-                Lost(digest, row.kind, row.at_ns, blob.size_bytes if blob else 0, self._tree.paths_of(txn, digest))
-                for digest, row in rows
-                for blob in [self._store.blobs.get(txn, digest.raw)]
-            ]
+            found = [self._lost(txn, digest, row) for digest, row in rows]
         return sorted(found, key=lambda lost: (lost.at_ns, lost.digest.raw))
+
+    def _lost(self, txn: ReadTxn, digest: Digest, row: DamagedRow) -> Lost:
+        blob = self._store.blobs.get(txn, digest.raw)
+        paths = list(row.paths) if row.kind == "edited" else self._tree.paths_of(txn, digest)
+        return Lost(digest, row.kind, row.at_ns, blob.size_bytes if blob else 0, paths)
 
     def lost_count(self) -> int:
         with self._store.index.read() as txn:

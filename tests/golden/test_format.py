@@ -101,7 +101,7 @@ ROWS: dict[str, tuple[bytes, msgspec.Struct]] = {
     "numbers": (b"next id", NumberRow(18)),
     "meta": (b"applied", Meta(7)),
     "positions": (b"manifest", Position(7)),
-    "damaged": (SUMS.digest.raw, DamagedRow(AT_NS, "damaged")),
+    "damaged": (SUMS.digest.raw, DamagedRow(AT_NS, "damaged", ("P1-Film/Ünï.mov",))),
     "scrub": (b"scrub", ScrubRow(AT_NS, 0, SUMS.digest.raw, 1000, 4000, 1, AT_NS - 9)),
     "clock": (b"collect", ClockRow(AT_NS, 1234.5, "a boot")),
     "calm": ((99).to_bytes(16, "big"), CalmRow(AT_NS, 2)),

@@ -148,6 +148,7 @@ def test_an_edit_is_found_by_one_look_and_both_are_told(library: Library, edit: 
         return
     [facts] = told(library, "edited")
     assert (facts["original"], facts["paths"], facts["replaced"]) == ("lost", [A, B], sums_of(FILM).digest.hex)
+    assert [(lost.kind, lost.paths) for lost in library.care.lost()] == [("edited", [A, B])]
     assert [finding.kind for finding in verify(library.store, full=True).findings] == ["missing"]
     put(library, "P1-Film/again.mov", FILM)
     assert verify(library.store, full=True).findings == []

@@ -145,7 +145,7 @@ class Page:
         found = [(name, state.name, why) for name, state in states.items() if (why := state.why)]
         for name in states:
             library = self._desk.libraries.get(name)
-            if lost := [each for each in library.care.lost() if each.paths] if library else []:
+            if lost := [each for each in library.care.lost() if each.paths and each.kind != "edited"] if library else []:
                 shown = ", ".join(path for each in lost for path in each.paths[:2])
                 found.append((name, "damaged", shown if len(shown) < SHOWN_CHARS else f"{shown[:SHOWN_CHARS]} …"))
         return [{"source": "" if len(states) == 1 else name, "state": state, "why": why} for name, state, why in found]
