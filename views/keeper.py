@@ -24,9 +24,10 @@ from cas.store import Store
 from views import naming
 from views.entry import Entry, Kind
 from views.folder import Folder, Folders, day_of
-from views.history import EMPTIED, HOUR_NS, History
+from views.history import EMPTIED, History
 from views.library import Library
 from views.tree import TRASH, TrashRow, Tree, entry_key
+from views.versions import HOUR_NS
 
 log = logging.getLogger("filmcan.keeper")
 DAY_NS = 86_400 * 10**9
@@ -92,7 +93,8 @@ class Keeper:
         now_ns = self._store.system.now_ns()
         cutoff_ns = now_ns - self._keeping.days * DAY_NS if self._keeping.days else 0
         cutoff_ns = min(max(cutoff_ns, self._cutoff_for_room()), now_ns - DAY_NS) // HOUR_NS * HOUR_NS
-        seq = self._history.seq_before(cutoff_ns) if cutoff_ns > 0 else 0
+        with self._store.index.read() as txn:
+            seq = self._history.was.seq_before(txn, cutoff_ns) if cutoff_ns > 0 else 0
         return Plan(cutoff_ns, seq, tuple(self._items(cutoff_ns, seq))) if seq else Plan()
 
     def _items(self, cutoff_ns: int, seq: int) -> Iterator[Item]:
@@ -132,9 +134,9 @@ class Keeper:
                 entry = self._tree.entries.get(txn, TRASH.to_bytes(8, "big") + key)
                 hour = row.at_ns // HOUR_NS
                 found[hour] = found.get(hour, 0) + (self._size(txn, entry) if entry else 0)
-            hours = self._history.hours(txn)
+            hours = self._history.was.last_numbers(txn)
             seqs = [seq for seq, _ in hours]
-            for seq, entry in self._history.superseded(txn):
+            for seq, entry in self._history.was.superseded(txn):
                 if next(self._tree.uses.scan(txn, entry.raw_digest), None) is None:
                     hour = hours[min(bisect_right(seqs, seq - 1), len(hours) - 1)][1]
                     found[hour] = found.get(hour, 0) + entry.size_bytes
@@ -157,7 +159,7 @@ class Keeper:
         return plan
 
     def _forget(self, acts: Acts, plan: Plan) -> None:
-        if plan.since_seq > self._history.since(acts.txn)[0]:
+        if plan.since_seq > self._history.was.since(acts.txn)[0]:
             self._history.forget_before(acts.txn, plan.since_seq, plan.since_ns)
             acts.tell("forgotten", {"since": plan.since_seq, "since_ns": plan.since_ns})
         self._emptier.remove_empty_days(day_of(acts.at_ns))
@@ -223,7 +225,7 @@ class Emptier:
                 yield entry.name, row
 
     def _may_go(self, txn: ReadTxn, name: str, row: TrashRow, cutoff_ns: int, seq: int) -> bool:
-        buried = self._history.buried_seq(txn, entry_key(TRASH, name))
+        buried = self._history.was.buried_seq(txn, entry_key(TRASH, name))
         return row.at_ns < cutoff_ns and buried is not None and buried <= seq
 
     def empty(self, acts: Acts, name: str, cutoff_ns: int, seq: int) -> bool:

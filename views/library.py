@@ -472,7 +472,7 @@ class Library:
     def foldable_seq(self) -> int:
         """Nobody asks for the moments before this number any more."""
         with self.store.index.read() as txn:
-            return self.history.since(txn)[0]
+            return self.history.was.since(txn)[0]
 
     def collector(self) -> Collector:
         """Finds, and on request removes, contents that no name shows, neither in the trash nor in what is kept of the past."""

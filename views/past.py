@@ -19,8 +19,9 @@ from cas.store import Store
 from views import moments, naming
 from views.entry import Entry, Kind
 from views.errors import NameNotFound, NotAFolder
-from views.history import History, Moment, Version
+from views.history import History
 from views.tree import TOP, TRASH, TrashRow, Tree, pack_id
+from views.versions import Moment, Version
 
 TRASH_NAME, HISTORY_NAME = "_trash", "_history"
 SITTING_NS = 300 * 10**9  # changes of five minutes are one sitting, shown by the last of them
@@ -78,7 +79,7 @@ class Past:
     """Reads what was. Any thread; bring the history up to date before a transaction (`catch_up`)."""
 
     def __init__(self, store: Store, tree: Tree, history: History) -> None:
-        self._store, self._tree, self._history = store, tree, history
+        self._store, self._tree, self._history, self._was = store, tree, history, history.was
 
     def catch_up(self, path: str) -> None:
         """What was answered up to now is seen at this path."""
@@ -153,8 +154,8 @@ class Past:
         found = list[Version]()
         with self._store.index.read() as txn:
             spot = self._tree.spot(txn, path)
-            since, _ = self._history.since(txn)
-            for version in self._history.versions(txn, spot.parent.id, naming.key(spot.name)):
+            since, _ = self._was.since(txn)
+            for version in self._was.of(txn, spot.parent.id, naming.key(spot.name)):
                 entry = version.entry if version.entry is None or not version.entry.is_folder else None
                 shown = version._replace(entry=entry, seq=max(version.seq, since))
                 if found and _bytes_of(found[-1]) == _bytes_of(shown):
@@ -169,8 +170,8 @@ class Past:
     def version(self, txn: ReadTxn, path: str, seq: int) -> Entry:
         """The file that a path of today stood for after an event; NameNotFound."""
         spot = self._tree.spot(txn, path)
-        since, _ = self._history.since(txn)
-        entry = self._history.child(txn, spot.parent.id, naming.key(spot.name), seq) if seq >= since else None
+        since, _ = self._was.since(txn)
+        entry = self._was.child(txn, spot.parent.id, naming.key(spot.name), seq) if seq >= since else None
         if entry is None or entry.is_folder:
             raise NameNotFound(f"{HISTORY_NAME}/{path} (seq-{seq})")
         return entry
@@ -181,7 +182,7 @@ class Past:
         """Every project there is, and those that were deleted, by the last name they had."""
         there = {entry.id: entry for entry in self._tree.children(txn, TOP) if entry.kind is Kind.PROJECT}
         names = {naming.key(entry.name) for entry in there.values()}
-        for _, entry in sorted(self._history.projects(txn), key=lambda found: -found[0]):
+        for _, entry in sorted(self._was.projects(txn), key=lambda found: -found[0]):
             if entry.id not in there and naming.key(entry.name) not in names:
                 there[entry.id] = entry
                 names.add(naming.key(entry.name))
@@ -192,7 +193,7 @@ class Past:
         entry = self._tree.find(txn, name)
         if entry is not None and entry.kind is Kind.PROJECT:
             return entry.id
-        was = (v.entry for v in self._history.versions(txn, TOP, naming.key(name)))
+        was = (v.entry for v in self._was.of(txn, TOP, naming.key(name)))
         return next((entry.id for entry in was if entry is not None and entry.kind is Kind.PROJECT), None)
 
     def moments(self, txn: ReadTxn, project: int) -> list[tuple[Moment, Entry]]:
@@ -208,14 +209,14 @@ class Past:
     def _shown(self, txn: ReadTxn, project: int) -> list[tuple[Moment, int]]:
         """Each with a time up to which nothing else happened."""
         until_ns, shown = self._store.system.now_ns(), list[tuple[Moment, int]]()
-        for moment in islice(self._history.moments(txn, project), CHANGES_SHOWN):
+        for moment in islice(self._was.happened(txn, project), CHANGES_SHOWN):
             if not shown or moment.at_ns < shown[-1][0].at_ns:
                 shown.append((moment, until_ns))
             until_ns = moment.at_ns
         for span_ns, most in ((SITTING_NS, SITTINGS_SHOWN), (DAY_NS, DAYS_SHOWN)):
             for _ in range(most):
                 end_ns = shown[-1][0].at_ns // span_ns * span_ns if shown else 0
-                last = next(self._history.moments(txn, project, end_ns - 1), None) if end_ns else None
+                last = next(self._was.happened(txn, project, end_ns - 1), None) if end_ns else None
                 if last is None:
                     break
                 shown.append((last, (last.at_ns // span_ns + 1) * span_ns))
@@ -223,8 +224,8 @@ class Past:
 
     def _base(self, txn: ReadTxn, project: int) -> tuple[Moment, int]:
         """The last change of a project before what is kept: what it was when the kept past begins; and the number that begins."""
-        since, since_ns = self._history.since(txn)
-        return next(self._history.moments(txn, project, since_ns - 1), Moment(0, 0, "", "")), since
+        since, since_ns = self._was.since(txn)
+        return next(self._was.happened(txn, project, since_ns - 1), Moment(0, 0, "", "")), since
 
     def seq_at(self, txn: ReadTxn, path: str, project: int, when: str) -> int:
         """The number of the event after which a project was as it was at a moment; NameNotFound when nothing is known of it."""
@@ -232,29 +233,29 @@ class Past:
         seq, at_ns = moments.seq_of(when), moments.time_of(when)
         if seq is not None and since <= seq <= self._history.known(txn):
             return seq
-        moment = None if at_ns is None else next(self._history.moments(txn, project, at_ns), None)
+        moment = None if at_ns is None else next(self._was.happened(txn, project, at_ns), None)
         if moment is None or moment.at_ns < base.at_ns:
             raise NameNotFound(path)
         return max(moment.seq, since)
 
     def _where(self, txn: ReadTxn, project: int, seq: int) -> bytes:
         """The key of the name that a project had at the top after an event; b"" when it was not there."""
-        where = self._history.stay(txn, project, seq)
+        where = self._was.stay(txn, project, seq)
         return where[8:] if int.from_bytes(where[:8], "big") == TOP else b""
 
     def _then(self, txn: ReadTxn, path: str, project: int, when: str, names: list[str]) -> Seen:
-        seq, history = self.seq_at(txn, path, project, when), self._history
+        seq = self.seq_at(txn, path, project, when)
         where = self._where(txn, project, seq)
-        was = history.child(txn, TOP, where, seq) if where else None
+        was = self._was.child(txn, TOP, where, seq) if where else None
         if was is None or was.kind is not Kind.PROJECT:
             raise NameNotFound(path)  # it was not there, or lay in the trash
         entry = Entry(project, Kind.FOLDER, when, was.modified_ns, was.created_ns)
         for name in names:
-            found = history.child(txn, entry.id, naming.key(name), seq) if entry.is_folder else None
+            found = self._was.child(txn, entry.id, naming.key(name), seq) if entry.is_folder else None
             if found is None:
                 raise NameNotFound(path)
             entry = found
-        return Seen(entry, lambda txn, folder: history.children(txn, folder.id, seq))
+        return Seen(entry, lambda txn, folder: self._was.children(txn, folder.id, seq))
 
     # for doors
 

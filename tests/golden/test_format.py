@@ -29,7 +29,6 @@ from views.batches import BatchItem, BatchRow
 from views.brake import PausedRow
 from views.derived.facts import FactsRow
 from views.entry import Entry, Kind
-from views.history import HourRow, MomentRow, StayRow, VersionRow
 from views.jobs import Job, TurnRow
 from views.tree import (
     AliasRow,
@@ -46,6 +45,7 @@ from views.tree import (
     pack_id,
     past_key,
 )
+from views.versions import HourRow, MomentRow, StayRow, VersionRow
 
 HERE = Path(__file__).parent
 UUID = uuid.UUID("2846aa30-5df1-4c7e-9a3f-0c1d2e3f842d")

@@ -10,10 +10,10 @@ from views.audit import timestamp
 from views.brake import device_of
 from views.entry import Entry
 from views.errors import NameNotFound, NameProblem
-from views.history import Moment
 from views.library import Library
 from views.past import HISTORY_NAME, TRASH_NAME, Trashed
 from views.sources import PRIMARY
+from views.versions import Moment
 from views.web import body, urls
 from views.web.app import Routes
 from views.web.desk import Desk
