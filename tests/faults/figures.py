@@ -18,6 +18,7 @@ FIGURES: dict[str, tuple[int, int]] = {
     "CALLS": (200, 1_000),  # kills at a system call
     "ERRORS": (500, 10_000),  # errors of system calls
     "MODEL": (200, 10_000),  # stories of 50 steps over a simulated file system
+    "ERRORS_BELOW": (60, 1_000),  # the same below Python, by strace: LMDB writes by itself
     "CUTS": (300, 2_000),  # disks after a power cut, for each file system; 10,000 of each take hours
     "HISTORY": (3_000, 100_000),  # requests of 16 clients
     "HISTORY_KILLS": (10, 200),

@@ -9,6 +9,7 @@ fifo for writing. SIGTERM stops a server well.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
@@ -21,9 +22,12 @@ from pathlib import Path
 from tools.assemble import make_server, open_libraries, rooms
 from tools.config import Settings
 
+START_S = 60.0
+
 
 def serve(root: Path, hold: str, watch: bool) -> None:
     print(f"pid {os.getpid()}", flush=True)
+    faulthandler.dump_traceback_later(START_S)  # says where, if it does not start
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if hold:
@@ -32,6 +36,7 @@ def serve(root: Path, hold: str, watch: bool) -> None:
     with open_libraries(settings) as libraries:
         server = make_server(libraries, settings)
         server.start()
+        faulthandler.cancel_dump_traceback_later()
         print(f"port {server.port}", flush=True)
         while not stop.wait(0.02):  # strace may give the signal to another thread, and then nobody wakes this one
             pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -20,16 +21,20 @@ CHANGING = (
     "flock,ioctl,copy_file_range"
 )  # every call that can change a disk, or tell somebody that it was changed
 EVERY = "all"
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0  # a sync waits for all that others write to the disk
 LINE = re.compile(r"(\d+) +(\w+)\(")
 STRACE = shutil.which("strace")
 
 
 class Server:
-    """One server process. It is ended by whoever has it."""
+    """One server process. It is ended by whoever has it.
+
+    Known by a descriptor: it may die at any moment, and its number would soon be that of somebody else's process.
+    """
 
     def __init__(self, pid: int, nursery: Nursery) -> None:
         self.pid, self._nursery = pid, nursery
+        self._fd = os.pidfd_open(pid)
         self._tracer: subprocess.Popen[bytes] | None = None
 
     def port(self) -> int:
@@ -55,6 +60,12 @@ class Server:
         name, number = call
         self.trace("-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}", "-o", "/dev/null")
 
+    def fail_at(self, call: Call, error: str, *, lasting: bool) -> None:
+        """Let this call of one of its threads, and with `lasting` all later ones of that name, give an error undone."""
+        name, number = call
+        when = f"{number}+" if lasting else f"{number}"
+        self.trace("-e", f"trace={name}", "-e", f"inject={name}:error={error}:when={when}", "-o", "/dev/null")
+
     def _is_held(self) -> bool:
         try:
             tasks = list(Path(f"/proc/{self.pid}/task").iterdir())
@@ -64,21 +75,23 @@ class Server:
 
     def is_alive(self) -> bool:
         """Also while some of its threads are still at their last call: then it has its files open."""
-        return os.path.exists(f"/proc/{self.pid}")
+        return not self.gone(0)
 
     def gone(self, within_s: float) -> bool:
         """Wait for its end; False when it still lives."""
-        until = time.monotonic() + within_s
-        while self.is_alive():
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.002)
-        return True
+        if self._fd < 0:
+            return True
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        return bool(poll.poll(within_s * 1000))
 
     def end(self, number: int = signal.SIGKILL) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
-        assert self.gone(PATIENCE_S), "the server does not end"
+        if self._fd >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._fd, number)
+            assert self.gone(PATIENCE_S), "the server does not end"
+            os.close(self._fd)
+            self._fd = -1
         if self._tracer is not None:
             self._tracer.wait(PATIENCE_S)
 
@@ -122,10 +135,14 @@ class Nursery:
             elif not alive:
                 return None
             else:
-                assert time.monotonic() < within and self._process.poll() is None, "no server starts; see servers.log"
+                assert time.monotonic() < within and self._process.poll() is None, f"no server starts: {self._said()}"
                 time.sleep(0.001)
         line, _, self._heard = self._heard.partition(b"\n")
         return line.decode()
+
+    def _said(self) -> str:
+        """The end of what servers had to say."""
+        return Path(self._log.name).read_text(errors="replace")[-3000:]
 
     def close(self) -> None:
         assert self._process.stdin is not None

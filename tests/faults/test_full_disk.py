@@ -151,21 +151,47 @@ def test_a_body_nobody_announced_the_length_of_is_refused_when_the_disk_is_full_
     small.works_again()
 
 
-def test_taking_away_works_on_a_disk_that_another_program_filled_to_the_last_byte(small: Disk) -> None:
-    for number in range(6):
-        assert small.put(f"clip{number}", chance.randbytes(MIB)) == 201
-    fill(small.folder / "other program")
-    assert small.put("more", b"more" * 1000) == 507
-    for method, more in (("PROPPATCH", PROPERTY), ("MOVE", b""), ("MKCOL", b""), ("COPY", b"")):
+def ask_for_more(disk: Disk) -> None:
+    """What takes room may be refused, and nothing else may come of it."""
+    assert disk.put("more", b"more" * 1000) == 507
+    for method, body in (("PROPPATCH", PROPERTY), ("MOVE", b""), ("MKCOL", b""), ("COPY", b"")):
         target = {"Destination": f"/dav/{FILM}/moved{method}"} if method in ("MOVE", "COPY") else {}
-        name = "folder" if method == "MKCOL" else "clip5"
-        status = small.wire.ask(method, f"/dav/{FILM}/{name}", more, target)
+        name = {"MKCOL": "folder", "COPY": "clip4"}.get(method, "clip5")
+        status = disk.wire.ask(method, f"/dav/{FILM}/{name}", body, target)
         assert status in (200, 201, 204, 507), (method, status)
         if method == "MOVE" and status == 201:
-            small.kept["movedMOVE"] = small.kept.pop("clip5")
+            disk.kept["movedMOVE"] = disk.kept.pop("clip5")
+        if method == "COPY" and status == 201:
+            disk.kept["movedCOPY"] = disk.kept["clip4"]
+
+
+def test_taking_away_works_on_a_disk_that_another_program_filled_below_the_reserve(small: Disk) -> None:
+    for number in range(6):
+        assert small.put(f"clip{number}", chance.randbytes(MIB)) == 201
+    fill(small.folder / "other program", 300 << 10)
+    ask_for_more(small)
     for number in range(3):
         assert small.wire.ask("DELETE", f"/dav/{FILM}/clip{number}") == 204, small.wire.said
         del small.kept[f"clip{number}"]
     small.check()
     (small.folder / "other program").unlink()
     tell("full disks", 1, f"uploads are taken again after {small.works_again():.1f} s, 5 are allowed")
+
+
+def test_a_disk_without_a_single_free_byte_harms_nothing(small: Disk) -> None:
+    """The index may need room even to take something away: then that is refused too, and works when there is room again."""
+    for number in range(6):
+        assert small.put(f"clip{number}", chance.randbytes(MIB)) == 201
+    fill(small.folder / "other program")
+    ask_for_more(small)
+    for number in range(3):
+        status = small.wire.ask("DELETE", f"/dav/{FILM}/clip{number}")
+        assert status in (204, 507), small.wire.said
+        if status == 204:
+            del small.kept[f"clip{number}"]
+    small.check()
+    (small.folder / "other program").unlink()
+    small.works_again()
+    for name in [name for name in small.kept if name.startswith("clip")]:
+        assert small.wire.ask("DELETE", f"/dav/{FILM}/{name}") == 204
+        del small.kept[name]
