@@ -141,10 +141,10 @@ def test_only_the_last_moment_before_what_is_kept_stays_in_the_table(library: Li
     keep(library)
     with library.store.index.read() as txn:
         [project] = [found.entry.id for found in library.projects()]
-        times = [moment.at_ns for moment in library.history.moments(txn, project)]
-        _, since_ns = library.history.since(txn)
+        times = [moment.at_ns for moment in library.history.was.happened(txn, project)]
+        _, since_ns = library.history.was.since(txn)
         assert sum(at_ns < since_ns for at_ns in times) == 1 and len(times) == 16
-        assert len(list(library.history.versions(txn, project, b"a.mov\0a.mov"))) == 16
+        assert len(list(library.history.was.of(txn, project, b"a.mov\0a.mov"))) == 16
 
 
 def test_days_of_0_keep_for_ever(library: Library, clock: Ticking) -> None:
