@@ -9,6 +9,8 @@ import random
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,53 @@ def test_the_script_that_goes_on_where_it_stopped_does_so_over_cuts_and_kills(tm
     told = json.loads(ended.stdout)
     assert (told["status"], told["sha256"]) == ("stored", hashlib.sha256(data).hexdigest()), ended.stderr
     assert (tmp_path / "root/P1-Film/ingest/originals/clip.mov").read_bytes() == data and frail.starts == 2
+
+
+TORN_TAIL = """#!/bin/sh
+# a card that cannot be read to its end the first time
+[ -e "$0.once" ] && exec /usr/bin/tail "$@"
+touch "$0.once"
+/usr/bin/tail "$@" | head -c 1000
+exit 1
+"""
+
+
+def goes_on(folder: Path, server: DavServer, project: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "FILMCAN": f"http://{server.host}:{server.port}",
+        "PROJECT": project,
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+    }
+    text = script("Uploads that go on where they stopped")
+    return subprocess.run(["sh"], input=text, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_a_clip_that_cannot_be_read_to_its_end_is_never_stored_short(server: DavServer, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tail").write_text(TORN_TAIL)
+    (tmp_path / "bin" / "tail").chmod(0o755)
+    data = random.Random("torn").randbytes(50_000)
+    (tmp_path / "clip.mov").write_bytes(data)
+    assert put_project(server, "P71-Torn") == 201
+    ended = goes_on(tmp_path, server, "P71-Torn")
+    assert json.loads(ended.stdout)["sha256"] == hashlib.sha256(data).hexdigest(), ended.stderr
+
+
+@pytest.mark.parametrize(("clip", "project"), [(None, "P72-Here"), (b"film", "P73-Nowhere")])
+def test_without_the_clip_or_the_project_the_script_ends_and_stores_nothing(
+    server: DavServer, tmp_path: Path, clip: bytes | None, project: str
+) -> None:
+    assert put_project(server, "P72-Here") in (201, 405)
+    if clip is not None:
+        (tmp_path / "clip.mov").write_bytes(clip)
+    ended = goes_on(tmp_path, server, project)
+    assert ended.returncode == 1 and ended.stdout == "" and ended.stderr
+    assert not list(server.root.glob(f"{project}/ingest/originals/*"))
+
+
+def put_project(server: DavServer, name: str) -> int:
+    """The status of MKCOL."""
+    with closing(HTTPConnection(server.host, server.port)) as connection:
+        connection.request("MKCOL", f"/dav/{name}")
+        return connection.getresponse().status
