@@ -76,6 +76,15 @@ class Desk:
             ]
             self.say("  ".join(cells).rstrip())
 
+    def seek_root(self) -> None:
+        """For commands whose answer is an assurance. Refused where no root is: of a disk that is not connected, or under a name
+        mistyped, nothing must be called whole or safe, and no empty store be left behind."""
+        root = self.settings.root
+        if root.is_file() or (root.is_dir() and holds_a_root(root)):
+            return  # a file is refused by make_root
+        what = "holds nothing of filmcan" if root.exists() else "is not there"
+        raise Refused(f"{root} {what}; connect its disk, or name another root with --root")
+
     @contextmanager
     def library(self) -> Iterator[Library]:
         """The library of the root, opened for this command alone; LockHeld when a server has it open.
@@ -84,6 +93,7 @@ class Desk:
         """
         from tools.assemble import open_library
 
+        make_root(self.settings.root)
         with open_library(dataclasses.replace(self.settings, max_upload_mb=0)) as library:
             yield library
 
@@ -99,6 +109,7 @@ class Desk:
             with self.library() as library:
                 yield {source: library}, source
             return
+        make_root(self.settings.root)
         with open_all(dataclasses.replace(load(self._flags, self.config_file), max_upload_mb=0)) as libraries:
             libraries.get_open(source)
             yield libraries, source
@@ -111,6 +122,24 @@ class Desk:
         watched = sys.stderr.isatty() and not self.wants_json
         with (drawn if watched else silent)(what) as progress:
             yield progress
+
+
+def holds_a_root(root: Path) -> bool:
+    """Is there a store, or projects that one was lost from, or that an older system kept?"""
+    from cas.layout import HOME
+    from views.naming import is_project_name
+
+    return (root / HOME).exists() or any(is_project_name(entry.name) and entry.is_dir() for entry in root.iterdir())
+
+
+def make_root(root: Path) -> None:
+    """Make the folder when it is not there. Refused when it cannot be one."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise Refused(f"{root} is a file; name the folder that holds the projects") from None
+    except OSError as error:
+        raise Refused(f"the folder {root} cannot be made: {error.strerror}") from error
 
 
 def at_desk(run: Callable[..., int | None]) -> Callable[..., int | None]:

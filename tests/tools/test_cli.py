@@ -28,6 +28,7 @@ def test_without_a_command_help_is_shown_and_the_line_is_wrong(filmcan: Filmcan)
     said = filmcan()
     assert said.code == 2
     assert "Commands:" in said.out + said.err
+    assert (said.out + said.err).count("Usage:") == 1
 
 
 def test_help_comes_before_any_heavy_room_is_entered() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.tools.conftest import Filmcan
 from tools.desk import Desk, count, human_size, sentence
 
 
@@ -46,3 +49,32 @@ def test_errors_of_the_system_name_their_files() -> None:
     assert sentence(OSError(2, "No such file or directory", "/a")) == "/a: No such file or directory"
     assert sentence(OSError(18, "Invalid cross-device link", "/a", 0, "/b")) == "/a and /b: Invalid cross-device link"
     assert sentence(OSError("odd")) == "odd"
+
+
+@pytest.mark.parametrize("words", [("verify",), ("verify", "--quick"), ("receipt", "Wedding"), ("receipt", "--card", ".")])
+def test_where_no_root_is_nothing_is_called_whole_and_no_root_is_made(
+    filmcan: Filmcan, root: Path, words: tuple[str, ...]
+) -> None:
+    said = filmcan(*words)
+    assert (said.code, said.out) == (3, "") and f"{root} is not there; connect its disk" in said.err
+    assert not root.exists()
+    root.mkdir()
+    (root / "Movies").mkdir()
+    said = filmcan(*words)
+    assert said.code == 3 and f"{root} holds nothing of filmcan" in said.err
+    assert [entry.name for entry in root.iterdir()] == ["Movies"]
+
+
+def test_a_root_whose_store_was_lost_is_a_root_all_the_same(filmcan: Filmcan, root: Path) -> None:
+    (root / "P4-Wedding/ingest/originals").mkdir(parents=True)
+    (root / "P4-Wedding/ingest/originals/a.mov").write_bytes(b"film")
+    assert filmcan("reindex").code == 0
+    assert "a.mov" in filmcan("ls", "P4-Wedding/ingest/originals").out
+
+
+@pytest.mark.parametrize("words", [("ls",), ("project", "create", "Wedding"), ("serve",)])
+def test_a_file_is_no_root(filmcan: Filmcan, root: Path, words: tuple[str, ...]) -> None:
+    root.write_bytes(b"film")
+    said = filmcan(*words)
+    assert said.code == 3 and said.err.startswith(f"filmcan: {root} is a file; name the folder") and said.err.count("\n") == 1
+    assert root.read_bytes() == b"film"

@@ -211,7 +211,9 @@ class _Import:
                         raise
                     except FileBusy:
                         self._outcome.failed[str(tasks[task].file)] = "it is being written; run the import again later"
-                    except (OSError, CasError, NameProblem, Refused) as error:
+                    except OSError as error:
+                        self._outcome.failed[str(tasks[task].file)] = error.strerror or str(error)
+                    except (CasError, NameProblem, Refused) as error:
                         self._outcome.failed[str(tasks[task].file)] = sentence(error)
             except BaseException:
                 self._stop.set()

@@ -48,7 +48,7 @@ def list_(desk: Desk) -> None:
     if rows:
         desk.table(rows, right=(1, 2))
     else:
-        desk.say("No projects yet. Make one: filmcan project create Wedding")
+        desk.say(f"No projects in {desk.settings.root} yet. Make one: filmcan project create Wedding")
     desk.answer(projects)
 
 

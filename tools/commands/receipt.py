@@ -50,6 +50,7 @@ def command(
     if project is None and verifies:
         raise click.UsageError("--verify needs the name of the project that is to be read back")
     wanted = copies or desk.settings.safe_copies
+    desk.seek_root()
     with desk.libraries() as (libraries, source), desk.progress("reading back" if verifies else "reading") as progress:
         told: dict[str, Any] = {}
         receipt = None

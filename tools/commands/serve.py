@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import click
 
 from tools.commands.verify import in_words
 from tools.config import BY_NAME, SETTINGS, Setting, Settings
-from tools.desk import DONE, Desk, Refused, at_desk
+from tools.desk import DONE, Desk, Refused, at_desk, holds_a_root, make_root, sentence
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOWHERE = "192.0.2.1"  # RFC 5737: an address nobody has; asking for the way there sends nothing
@@ -62,6 +63,9 @@ def command(desk: Desk) -> int:
     from tools.logs import start_logging
 
     settings = desk.settings
+    _seek_certificate(settings)
+    make_root(settings.root)
+    is_new = not holds_a_root(settings.root)
     start_logging(settings.log_level, settings.log_json)
     stop = _stop_signals()
     with open_libraries(settings) as libraries:
@@ -74,7 +78,7 @@ def command(desk: Desk) -> int:
         try:
             urls = addresses(settings, server.port)
             library.store.note_address(urls[0])
-            _welcome(desk, library.root, urls)
+            _welcome(desk, library.root, urls, is_new)
             for stretch in library.store.damage:
                 desk.warn(f"the journal is damaged ({in_words(stretch)}); stop, then run `filmcan verify`")
             stop.wait()
@@ -82,6 +86,22 @@ def command(desk: Desk) -> int:
         finally:
             server.stop()
     return DONE
+
+
+def _seek_certificate(settings: Settings) -> None:
+    """Refused when the files for https are not what they should be: what finds out later names neither of them."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    for name, file in (("tls_cert", settings.tls_cert), ("tls_key", settings.tls_key)):
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise Refused(f"{name} cannot be read: {sentence(error)}") from error
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except ssl.SSLError as error:
+        pair = f"tls_cert {settings.tls_cert} and tls_key {settings.tls_key}"
+        raise Refused(f"{pair} are not a certificate and its private key, both in PEM form ({error.reason or error})") from error
 
 
 def _stop_signals() -> threading.Event:
@@ -132,7 +152,7 @@ def _own_addresses() -> list[str]:
     return [*found, f"{name}.local"] if found and name else found
 
 
-def _welcome(desk: Desk, root: Path, urls: list[str]) -> None:
+def _welcome(desk: Desk, root: Path, urls: list[str], is_new: bool) -> None:
     settings = desk.settings
     url = urls[1] if len(urls) > 1 else urls[0]
     rest = url.partition("://")[2]
@@ -141,6 +161,8 @@ def _welcome(desk: Desk, root: Path, urls: list[str]) -> None:
     for address in urls:
         desk.say(f"  {address}")
     desk.say()
+    if is_new:
+        desk.say("This root is new: nothing is in it yet. If footage should be, stop, and look whether its disk is connected.")
     if settings.open:
         desk.say("Open: everybody on the network can read and write without a password.")
     else:
@@ -152,7 +174,7 @@ def _welcome(desk: Desk, root: Path, urls: list[str]) -> None:
     desk.say(f"  Linux     gio mount {gvfs}://{rest}")
     if settings.open:
         desk.say(f"  Phone     a WebDAV app such as FE File Explorer, Owlfiles, VLC: {url}")
-    desk.say(f"  Anything  curl -T clip.mov {url}")
+    desk.say(f"  Anything  curl -T clip.mov {url}P1-Wedding/ingest/originals/")
     desk.say()
     desk.say("Stop with Ctrl-C.")
     desk.answer({"urls": urls, "root": str(root), "open": settings.open, "pid": os.getpid()})

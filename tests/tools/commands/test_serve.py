@@ -133,6 +133,22 @@ def test_a_port_in_use_is_told_in_one_sentence(filmcan: Filmcan) -> None:
     assert "is in use by another program" in said.err and said.err.count("\n") == 1
 
 
+def test_files_for_https_that_cannot_be_used_are_named(filmcan: Filmcan, tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.write_text("no certificate")
+    said = filmcan("serve", "--tls-cert", cert, "--tls-key", key)
+    assert said.code == 3 and said.err == f"filmcan: tls_key cannot be read: {key}: No such file or directory\n"
+    key.write_text("no key")
+    said = filmcan("serve", "--tls-cert", cert, "--tls-key", key)
+    assert said.code == 3 and f"tls_cert {cert} and tls_key {key} are not a certificate" in said.err
+
+
+def test_a_root_that_is_new_is_told_so_once(root: Path) -> None:
+    for is_new in (True, False):
+        with serving(root) as served:
+            assert ("This root is new: nothing is in it yet." in served.said) is is_new
+
+
 def test_the_network_is_not_reached_by_accident(filmcan: Filmcan) -> None:
     said = filmcan("serve", "--host", "0.0.0.0")
     assert said.code == 2 and "--open" in said.err
