@@ -157,6 +157,7 @@ class WriteTxn(ReadTxn):
         super().__init__(index.begin_write())
         self._done: list[tuple[Table[Any], bytes, bytes | None, bytes | None]] = []  # table, key, before, after (sealed)
         self._noted: list[RawRow] = []
+        self._ended = False
 
     def apply(self, table: Table[Any], key: bytes, packed: bytes | None, row: Any = None) -> None:
         """Set (or with None remove) a row, note it if its table is journaled, derive what follows from it.
@@ -232,6 +233,7 @@ class WriteTxn(ReadTxn):
             try:
                 self.raw.commit()
                 self._index.wrote()
+                self._end()
                 return
             except lmdb.MapFullError:
                 self._grow()
@@ -240,10 +242,16 @@ class WriteTxn(ReadTxn):
                     raise IndexFull(str(error)) from error
                 raise self._index.damaged(str(error)) from error
 
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._index.writing.release()
+
     def abort(self) -> None:
         """py-lmdb 3 waits in there for a moment without readers, which never comes while threads read without a pause."""
         with self._index.alone():
             self.raw.abort()
+        self._end()
         self._index.wrote()  # pages of a large one, or of a commit that a full disk ended
 
 
@@ -295,6 +303,7 @@ class Index:
         self._readers = 0
         self._growing = False
         self._writes = 0
+        self.writing = threading.Lock()  # held from `write` to the end of that transaction
         self._left = look(self._file)
         self._spoilt = ""
         try:
@@ -314,7 +323,8 @@ class Index:
         """
         table = Table(name, record, version, journaled and not derived, derived, derive, self.damaged)
         try:
-            table.handle = self._env.open_db(name.encode())
+            with self.writing:  # it writes too: beside a write of another thread py-lmdb waits for ever
+                table.handle = self._env.open_db(name.encode())
         except lmdb.Error as error:
             raise IndexDamaged(str(error)) from error
         self.tables[name] = table
@@ -402,7 +412,12 @@ class Index:
             size = self.size()
             if size.used_bytes * 2 > size.map_bytes:
                 self.grow()
-        return WriteTxn(self)
+        self.writing.acquire()
+        try:
+            return WriteTxn(self)
+        except BaseException:
+            self.writing.release()
+            raise
 
     def begin_write(self) -> Any:
         try:

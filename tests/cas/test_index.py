@@ -214,3 +214,22 @@ def test_a_file_that_is_no_index_is_told_as_damage(tmp_path: Path, data: bytes) 
     except IndexDamaged:
         return
     assert data == b""  # LMDB makes an empty file anew
+
+
+def test_a_table_is_made_while_others_write(notes: Notes) -> None:
+    """Background work begins before the last room has its table: py-lmdb made both wait for ever."""
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            txn = notes.index.write()
+            notes.notes.put(txn, b"k", Note("one"))
+            notes.notes.delete(txn, b"k")
+            txn.commit()
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    for number in range(20):
+        notes.index.table(f"later{number}", Note)
+    stop.set()
+    writer.join()
