@@ -322,6 +322,19 @@ def names(settings: Settings) -> Iterator[Finding]:
         yield Finding("names", "ok", "Windows can hold them all")
 
 
+def strangers(settings: Settings) -> Iterator[Finding]:
+    """Folders at the top that are no projects: whoever made one on the disk may believe that filmcan keeps what is in it."""
+    from views.naming import is_project_name, project_name, project_number
+
+    folders = sorted(entry.name for entry in settings.root.iterdir() if entry.is_dir()) if settings.root.is_dir() else []
+    found = [name for name in folders if name[0] not in "._" and name != "lost+found" and not is_project_name(name)]
+    if found:
+        numbers = {number for name in folders if (number := project_number(name)) is not None}
+        shown = ", ".join(found[:SHOWN_NAMES]) + (" …" if len(found) > SHOWN_NAMES else "")
+        remedy = f"what shall be a project needs a number in its name: {found[0]} → {project_name(found[0], numbers)}"
+        yield Finding("folders", "note", f"{count(len(found), 'folder')} at the top left alone: {shown}", remedy)
+
+
 def _all_names(folder: Path) -> Iterator[str]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != ".filmcan")
@@ -330,5 +343,5 @@ def _all_names(folder: Path) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
-    python, libraries, variables, root, limits, port, reach, names,
+    python, libraries, variables, root, limits, port, reach, names, strangers,
 )  # fmt: skip

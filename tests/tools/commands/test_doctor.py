@@ -68,6 +68,15 @@ def test_names_windows_cannot_hold_are_listed(filmcan: Filmcan, root: Path) -> N
     assert "P1-A/what?.mov" in text and "P1-A/aux.mov" in text and "2 names" in text
 
 
+def test_folders_at_the_top_that_nobody_keeps_are_named(filmcan: Filmcan, root: Path) -> None:
+    for name in ("P3-A", "Unsorted-Loose", "_sources", ".filmcan"):
+        (root / name).mkdir(parents=True)
+    assert "folders" not in findings(filmcan)
+    (root / "Wedding").mkdir()
+    found = findings(filmcan)["folders"]
+    assert found["state"] == "note" and "Wedding" in found["text"] and "Wedding → P4-Wedding" in found["remedy"]
+
+
 def test_a_network_file_system_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor, "_file_system", lambda place: "nfs4")
     [found] = [finding for finding in doctor.root(Settings(root=tmp_path)) if finding.about == "file system"]
