@@ -74,7 +74,10 @@ def _find(library: Library, what: str, at: str | None, to: str | None) -> Restor
         return _of_history(library, source, to or (what if inner else f"{project.partition('-')[2] or project} {at}"), what)
     name = _in_trash(library, what.removeprefix(f"{TRASH_NAME}/"))
     if name is None:
-        raise Refused(f"nothing in the trash is or was called {what!r}; --list shows it, --at goes to another time")
+        raise Refused(
+            f"nothing in the trash has {what!r} as its name there or its whole path{_meant(library, what)}; "
+            "--list shows it, --at goes to another time"
+        )
     source = f"{TRASH_NAME}/{name.name}"
     files, size_bytes = _much(library, source)
     if to is None:
@@ -99,6 +102,13 @@ def _in_trash(library: Library, what: str) -> Trashed | None:
         found = next((item for item in items if what in (item.name, item.path)), None)
         if found is not None or not after:
             return found
+
+
+def _meant(library: Library, what: str) -> str:
+    """Of what was deleted lately, the last that ends like this."""
+    items, _ = library.past.newest("", LISTED_MOST)
+    found = next((item for item in items if item.path.rpartition("/")[2] == what.rpartition("/")[2]), None)
+    return f"; did you mean {found.name} ({found.path})?" if found else ""
 
 
 def _much(library: Library, source: str) -> tuple[int, int]:

@@ -40,6 +40,14 @@ def test_what_was_deleted_comes_back_by_its_path_or_its_name_in_the_trash(filmca
     assert "The trash is empty." in filmcan("restore", "--list").out
 
 
+def test_half_a_name_is_answered_with_the_whole_one(filmcan: Filmcan, film: Path) -> None:
+    [listed] = filmcan("restore", "--list", "--json").json
+    for what in ("gone.mov", "Film/gone.mov"):
+        said = filmcan("restore", what)
+        assert said.code == 3 and f"did you mean {listed['name']} (P1-Film/ingest/originals/gone.mov)?" in said.err
+    assert not (film / "gone.mov").exists()
+
+
 def test_it_comes_back_under_another_name(filmcan: Filmcan, film: Path) -> None:
     said = filmcan("restore", "P1-Film/ingest/originals/gone.mov", "--as", "P1-Film/ingest/found.mov", "--json").json
     assert said["path"] == "P1-Film/ingest/found.mov" and (film.parent / "found.mov").read_bytes() == b"gone"
