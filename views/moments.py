@@ -2,6 +2,7 @@
 
     2026-11-25T18-00-00Z            no colons: Windows cannot hold them; colons are understood all the same
     2026-11-25T18-00-00.125Z        as fine as it must be to tell two changes apart
+    2026-11-25 18:00:00 UTC         as the pages show it
     2026-11-25                      the end of that day
     seq-1234                        after the event with this number
 """
@@ -17,7 +18,7 @@ DAY_S = 86_400
 UNITS = ((SECOND_NS, 0), (10**6, 3), (10**3, 6), (1, 9))  # nanoseconds, digits behind the point
 SEQ = re.compile(r"seq-([1-9][0-9]{0,17})")
 TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt_ ](\d\d)[-:](\d\d)(?:[-:](\d\d)(?:[.,](\d{1,9}))?)?(?:[Zz]|\+00[-:]?00)?)?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)(?:[Tt_ ](\d\d)[-:](\d\d)(?:[-:](\d\d)(?:[.,](\d{1,9}))?)?(?:[Zz]| ?UTC|\+00[-:]?00)?)?", re.ASCII
 )
 
 

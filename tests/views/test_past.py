@@ -59,7 +59,10 @@ def test_a_project_is_seen_as_it_was_at_a_time(library: Library, clock: Ticking)
         library.entry("_history/P1-Film/2026-11-25T17-59-59Z")
 
 
-@pytest.mark.parametrize("when", ["2026-11-25T18:01:30Z", "2026-11-25T18-01-30", "2026-11-25T18-01-30.5Z", "2026-11-25 18-01"])
+@pytest.mark.parametrize(
+    "when",
+    ["2026-11-25T18:01:30Z", "2026-11-25T18-01-30", "2026-11-25T18-01-30.5Z", "2026-11-25 18-01", "2026-11-25 18:01:30 UTC"],
+)
 def test_a_time_may_be_written_in_several_ways(library: Library, clock: Ticking, when: str) -> None:
     put(library, "P1-Film/a.mov", b"first")
     clock.pass_s(60)

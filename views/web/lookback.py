@@ -9,15 +9,18 @@ import falcon
 from views.audit import timestamp
 from views.entry import Entry
 from views.errors import NameNotFound
+from views.moments import seq_of, time_of
 from views.past import HISTORY_NAME
 from views.sources import PRIMARY
 from views.web import urls
 from views.web.app import Routes
 from views.web.desk import Desk
+from views.web.errors import ApiError
 from views.web.pages import Page, page_url
 from views.web.past import inner_of, moments_of, past_path
 
 TRASH_SHOWN = 200
+SHOWN_CHARS = 60
 DID = {
     "put": "stored", "adopt": "taken in", "folder": "folder made", "project": "project made", "move": "moved or renamed",
     "copy": "copied", "delete": "deleted", "missing": "gone from the disk", "edited": "edited in place", "amend": "dates or tags",
@@ -62,6 +65,9 @@ class HistoryPage(Page):
         self, req: falcon.Request, resp: falcon.Response, source: str, name: str, at: str, common: dict[str, Any]
     ) -> None:
         inner = (req.get_param("path") or "").strip("/")
+        if seq_of(at) is None and time_of(at) is None:
+            said = f"{at[:SHOWN_CHARS]} is no time. Write 2026-11-25 18:00, in UTC, or 2026-11-25 for the end of a day."
+            raise ApiError(404, said)
         folder, children = self._desk.library(source).listing(f"{past_path(name, at)}/{inner}".rstrip("/"))
         if not folder.is_folder:
             raise NameNotFound(f"{HISTORY_NAME}/{name}/{at}/{inner}")

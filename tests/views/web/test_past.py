@@ -189,3 +189,4 @@ def test_pages_tell_what_was_without_a_script(server: Server) -> None:
     for missing in ("history?at=nothing", f"history?at={then['moment']}&path=nowhere", "versions?path=nothing", "versions"):
         assert server.get(f"/projects/{project}/{missing}").status in (400, 404)
     assert server.get("/projects/P99-No/history").status == 404
+    assert "yesterday is no time. Write " in server.get(f"/projects/{project}/history?at=yesterday").body.decode()
