@@ -11,6 +11,7 @@ from views.entry import Entry
 from views.errors import NameNotFound
 from views.moments import seq_of, time_of
 from views.past import HISTORY_NAME
+from views.previews import THUMBNAILS
 from views.sources import PRIMARY
 from views.web import urls
 from views.web.app import Routes
@@ -37,7 +38,8 @@ class TrashPage(Page):
         self.send(
             resp, "trash.html", here="trash", title="Trash", source=source,
             items=[{"name": one.name, "path": one.path, "at_ns": one.at_ns, "size": one.entry.size_bytes,
-                    "what": one.path.rpartition("/")[2], "kind": one.entry.kind.name.lower()} for one in items],
+                    "what": one.path.rpartition("/")[2], "kind": one.entry.kind.name.lower()}
+                   for one in items if f"/{THUMBNAILS}/" not in one.path],  # previews are made again when they are asked for
             more=f"/trash?source={urls.escape(source)}&after={after}" if after else "",
             sources=sorted(self._desk.libraries),
             act=f"/api/trash/restore?source={urls.escape(source)}",

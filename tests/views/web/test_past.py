@@ -171,6 +171,18 @@ def test_a_device_that_deletes_very_much_is_paused_and_let_go_on(braked: Server)
     assert braked.get("/health").json["paused_devices"] == []
 
 
+def test_the_trash_page_shows_no_previews_of_what_was_deleted(server: Server) -> None:
+    project = server.project("Pictures")
+    server.upload(project, "a.mov", b"one")
+    item = server.get(f"/api/projects/{project}/media").json["media"][0]
+    preview = f"{project}/ingest/thumbnails/{item['sha256']}.jpg"
+    assert server.ask("PUT", f"/dav/{preview}", b"picture").status == 201
+    deleted(server, project, "a.mov")
+    assert preview in [one["path"] for one in server.get("/api/trash").json["items"]]
+    page = server.get("/trash").body.decode()
+    assert f"{project}/{PLACE}/a.mov" in page and preview not in page
+
+
 def test_pages_tell_what_was_without_a_script(server: Server) -> None:
     project = server.project("Looking back")
     put(server, project, "a.mov", b"one")
