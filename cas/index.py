@@ -460,8 +460,12 @@ class Index:
         return 1 - (used + META_PAGES) / (self._env.info()["last_pgno"] + 1)
 
     def copy_to(self, folder: Path) -> None:
-        """A copy of what is committed, without its free pages, as data.mdb in an empty folder."""
-        self._env.copy(str(folder), compact=True)
+        """A copy of what is committed, without its free pages, as data.mdb in an empty folder. IndexDamaged when LMDB finds
+        pages missing."""
+        try:
+            self._env.copy(str(folder), compact=True)
+        except (lmdb.IncompatibleError, lmdb.CorruptedError, lmdb.PageNotFoundError) as error:
+            raise IndexDamaged(str(error)) from error
 
     def size(self) -> IndexSize:
         info = self._env.info()

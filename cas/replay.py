@@ -38,8 +38,12 @@ def open_index(home: Home, journal: Journal, system: System, ending: Ending, map
     if not doubt:
         try:
             index = _opened(home, map_bytes)
-            if not (doubt := _stranger(index, home, journal)):
-                return _shrunk(index, home, system, map_bytes)
+            try:
+                if not (doubt := _stranger(index, home, journal)):
+                    return _shrunk(index, home, system, map_bytes)
+            except IndexDamaged:
+                index.close()
+                raise
             index.close()
         except IndexDamaged as error:
             doubt = error.reason

@@ -28,6 +28,7 @@ START_S = 60.0
 def serve(root: Path, hold: str, watch: bool) -> None:
     print(f"pid {os.getpid()}", flush=True)
     faulthandler.dump_traceback_later(START_S)  # says where, if it does not start
+    faulthandler.register(signal.SIGUSR1)  # or if it does not end
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if hold:

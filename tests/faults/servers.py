@@ -21,7 +21,7 @@ CHANGING = (
     "flock,ioctl,copy_file_range"
 )  # every call that can change a disk, or tell somebody that it was changed
 EVERY = "all"
-PATIENCE_S = 120.0  # a sync waits for all that others write to the disk
+PATIENCE_S = 90.0  # a sync waits for all that others write to the disk
 LINE = re.compile(r"(\d+) +(\w+)\(")
 STRACE = shutil.which("strace")
 
@@ -89,7 +89,10 @@ class Server:
         if self._fd >= 0:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._fd, number)
-            assert self.gone(PATIENCE_S), "the server does not end"
+            if not self.gone(PATIENCE_S):
+                signal.pidfd_send_signal(self._fd, signal.SIGUSR1)
+                time.sleep(1)
+                raise AssertionError(f"the server does not end: {self._nursery.said()}")
             os.close(self._fd)
             self._fd = -1
         if self._tracer is not None:
@@ -135,12 +138,12 @@ class Nursery:
             elif not alive:
                 return None
             else:
-                assert time.monotonic() < within and self._process.poll() is None, f"no server starts: {self._said()}"
+                assert time.monotonic() < within and self._process.poll() is None, f"no server starts: {self.said()}"
                 time.sleep(0.001)
         line, _, self._heard = self._heard.partition(b"\n")
         return line.decode()
 
-    def _said(self) -> str:
+    def said(self) -> str:
         """The end of what servers had to say."""
         return Path(self._log.name).read_text(errors="replace")[-3000:]
 

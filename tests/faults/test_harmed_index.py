@@ -26,6 +26,7 @@ from views.library import Library
 
 ONLY = os.environ.get("FILMCAN_HARM", "")
 FILM, NAMES, PAGE = "P1-Film", 250, 4096
+LAST_PAGE, LAST_TXN = 136, 144  # in a meta page of LMDB 0.9 (mdb.c, MDB_meta)
 
 
 @dataclass
@@ -155,3 +156,12 @@ def start(ended: Ended, nursery: Nursery, chance: random.Random) -> None:
         server.end(chance.choice((signal.SIGTERM, signal.SIGKILL)))
     with closing(Library(ended.root, QuickSystem())) as library:
         assert rows(library) == ended.expected, "the index is not what it was"
+
+
+def test_a_head_that_tells_of_pages_that_are_not_there_is_not_believed(ended: Ended, nursery: Nursery) -> None:
+    """It looks like a large, mostly free index, which is written anew at the start; LMDB refused that and no server started."""
+    data = bytearray(ended.data)
+    newest = max((0, 1), key=lambda meta: int.from_bytes(data[meta * PAGE + LAST_TXN : meta * PAGE + LAST_TXN + 8], "little"))
+    data[newest * PAGE + LAST_PAGE : newest * PAGE + LAST_PAGE + 8] = (100_000).to_bytes(8, "little")
+    ended.restore(bytes(data))
+    start(ended, nursery, random.Random(1))
