@@ -77,6 +77,7 @@ class HistoryPage(Page):
         above = ["/".join(steps[:depth]) for depth in range(1, len(steps) + 1)]
         self.send(
             resp, "moment.html", title=f"{name} at {at}", at=at, inner=inner,
+            label=name.partition("-")[2] or name,  # with its number it would become a second project of that number
             trail=[(step, with_query(common["history"], at=at, path=path)) for step, path in zip(steps, above, strict=True)],
             top=with_query(common["history"], at=at),
             entries=[self._shown(child, f"{inner}/{child.name}".lstrip("/"), source, name, at) for child in children],

@@ -196,6 +196,8 @@ def test_pages_tell_what_was_without_a_script(server: Server) -> None:
     assert f"at={then['moment']}" in page and "deleted: ingest/originals/gone &amp; lost.mov" in page
     page = server.get(f"/projects/{project}/history?at={then['moment']}&path={PLACE}").body.decode()
     assert f"/media/{project}/{PLACE}/a.mov?source=primary&amp;at={then['moment']}" in page and "gone" not in page
+    page = server.get(f"/projects/{project}/history?at={then['moment']}").body.decode()
+    assert f'value="Looking-back {then["moment"][:10]}"' in page  # the new project gets a number of its own
     page = server.get(f"/projects/{project}/versions?path={PLACE}/a.mov").body.decode()
     assert "3 bytes" in page and "13 bytes" in page and page.count("data-version") == 1
     for missing in ("history?at=nothing", f"history?at={then['moment']}&path=nowhere", "versions?path=nothing", "versions"):
