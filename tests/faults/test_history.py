@@ -31,7 +31,7 @@ from tests.state import rows, without_index
 from views.library import Library
 from views.reindex import apply, plan
 
-CLIENTS, PATHS = 16, 50
+CLIENTS, PATHS, OWN = 16, 50, 20
 SIZES = (30, 30, 30, 4_000, 4_000, 70_000, 900_000)
 FILM = "P1-Film"
 
@@ -86,7 +86,7 @@ class Client:
 
     def _one(self) -> None:
         path = f"ingest/originals/r{self._chance.randrange(PATHS)}.mov"
-        match self._chance.choice(("read", "read", "play", "put", "put", "move", "copy", "upload")):
+        match self._chance.choices(("read", "play", "put", "move", "copy", "upload"), (5, 3, 4, 2, 2, 0.3))[0]:
             case "read":
                 self._read(path, f"/dav/{FILM}/{path}")
             case "play":
@@ -136,7 +136,7 @@ class Client:
         self.acts.append((path, Act(True, value, start, time.monotonic() if status else NEVER)))
 
     def _put_elsewhere(self, method: str, path: str) -> None:
-        own, value = f"own{self._number}-{next(self._names)}.mov", self._world.next_value()
+        own, value = f"own{self._number}-{next(self._names) % OWN}.mov", self._world.next_value()
         if self._ask("PUT", f"/dav/{FILM}/{own}", content(value))[0]:
             self._write(path, value, method, own)
 
