@@ -274,6 +274,8 @@ class Contents:
             if way is not EDITABLE_WAYS[0]:
                 log.warning("%s is shown by a %s: its folder cannot link to the store, nor share its blocks", name, way.name)
             return self.own_seal(acts, to_folder, name)
+        if isinstance(last, FileNotFoundError) and self.files.stat(digest) is None:
+            raise BlobDamaged(digest.hex, "its file is gone") from None
         raise last
 
     def _link_to_spare(self, acts: Acts, digest: Digest, row: BlobRow, to_folder: int, name: str) -> Seal | None:

@@ -38,6 +38,7 @@ class Placed:
 
     copied   a file that was to be linked from was copied: its folder cannot link to the store
     torn     a project was adopted whose index.json was broken off: what could be read of it was taken
+    lost     paths inside a folder that was copied: the contents of these files are lost, so they were left out
     """
 
     entry: Entry
@@ -47,6 +48,7 @@ class Placed:
     path: str = ""
     copied: bool = False
     torn: bool = False
+    lost: tuple[str, ...] = ()
 
 
 class Editor:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec.structs import replace
 
 from cas.committer import Acts
 from cas.digest import Digest
+from cas.errors import BlobDamaged, BlobUnknown
+from cas.layout import HOME
 from cas.link import Seal
 from cas.store import Store
 from views import naming
@@ -21,6 +24,7 @@ from views.errors import AlreadyThere, IntoItself, NameNotFound, NameReserved
 from views.folder import Folder, Folders
 from views.tree import TOP, ProjectRow, Spot, Tree, entry_key, pack_id
 
+STAGED = 3  # names in the path of a folder that is built aside
 Members = Callable[[Acts, Entry], Iterable[Entry]]  # what a folder holds
 
 
@@ -218,6 +222,7 @@ class Transfer:
 
         members   what a folder holds; None for nothing
         source    the path the event tells; that of `src` when it is not given
+        raises    BlobDamaged when the content of a file is lost; of a folder the rest is copied, and `Placed.lost` tells
         """
         dst, there = self.target(acts, src, entry, target, overwrite)
         if dst.entry is not None and dst.entry.id == entry.id:
@@ -226,10 +231,11 @@ class Transfer:
             self._store.contents.require_calm(acts, entry.digest)
         if there is not None and (there.is_folder or entry.is_folder):
             self._edit.bury(acts, dst, there)
-        copied = self._as_copied(acts, entry, dst, there)
+        copied, lost = self._as_copied(acts, entry, dst, there), list[str]()
         if entry.is_folder:
             old = self._tree.projects.get(acts.txn, pack_id(entry.id)) if copied.kind is Kind.PROJECT else None
-            self.plant(acts, entry, copied, (*dst.folders, copied.name), members, editable=old.editable if old else None)
+            place, editable = (*dst.folders, copied.name), old.editable if old else None
+            self.plant(acts, entry, copied, place, members, editable=editable, lost=lost)
         elif not copied.hidden:
             keep = there is not None and not there.is_folder and not there.hidden
             copied = replace(copied, own=self._edit.show(acts, dst if keep else Spot(dst.chain, copied.name, None),
@@ -240,9 +246,12 @@ class Transfer:
             self._edit.enrol(acts, copied, old.notes if old else "", old.editable if old else False)
             self._edit.remember_choice(acts.txn, dst.name, copied)
         replaced = there.digest if there else None
-        facts = {"from": source or src.path, "replaced": replaced.hex if replaced else None}
+        facts: dict[str, Any] = {"from": source or src.path, "replaced": replaced.hex if replaced else None}
+        if lost:
+            facts["lost"] = lost
         acts.tell("copy", {**self._edit.facts(dst, copied), **facts})
-        return Placed(copied, there is None, known=True, replaced=replaced, path="/".join((*dst.folders, copied.name)))
+        path = "/".join((*dst.folders, copied.name))
+        return Placed(copied, there is None, known=True, replaced=replaced, path=path, lost=tuple(lost))
 
     def _as_copied(self, acts: Acts, entry: Entry, dst: Spot, there: Entry | None) -> Entry:
         hidden = dst.parent.hidden or naming.is_junk(dst.name)
@@ -260,7 +269,7 @@ class Transfer:
 
     def plant(
         self, acts: Acts, entry: Entry, planted: Entry, folders: Folders, members: Members | None, *, fresh: bool = True,
-        editable: bool | None = None,
+        editable: bool | None = None, lost: list[str] | None = None,
     ) -> None:  # fmt: skip
         """Rows and real names for a folder and all in it: built aside, then moved into place in one step.
 
@@ -268,32 +277,40 @@ class Transfer:
         members   what it and the folders in it hold; None for nothing
         fresh     members get ids of their own (a copy); else they keep them (junk that became real)
         editable  of a project that is only coming into being; None asks the project it lies in
+        lost      gets the paths inside of files whose content is lost, which are left out; None refuses them (BlobDamaged)
         """
         editable = self._folder.is_editable(acts, folders) if editable is None else editable
         staged = self._store.system.token()
-        stage = (".filmcan", "incoming", staged)
+        stage = (HOME, "incoming", staged)
         if not planted.hidden:
             self._folder.make(acts, stage[:2], staged)
         if members is not None:
-            self._plant_members(acts, entry, planted, stage, members, fresh, editable)
+            self._plant_members(acts, entry, planted, stage, members, fresh, editable, lost)
         if not planted.hidden:
             self._folder.rename(acts, stage[:2], staged, folders[:-1], folders[-1])
             acts.folder(folders[:-1])
 
     def _plant_members(
-        self, acts: Acts, entry: Entry, planted: Entry, stage: Folders, members: Members, fresh: bool, editable: bool
-    ) -> None:
+        self, acts: Acts, entry: Entry, planted: Entry, stage: Folders, members: Members, fresh: bool, editable: bool,
+        lost: list[str] | None,
+    ) -> None:  # fmt: skip
         for child in members(acts, entry):
             hidden = planted.hidden or naming.is_junk(child.name)
             grown = replace(child, hidden=hidden, own=None)
             if fresh:
                 grown = replace(grown, id=self._tree.new_id(acts.txn), arrived_ns=acts.at_ns, via="copy")
             if child.digest is not None and not hidden:
-                grown = replace(grown, own=self._folder.show(acts, stage, child.name, child.digest, editable=editable))
+                try:
+                    grown = replace(grown, own=self._folder.show(acts, stage, child.name, child.digest, editable=editable))
+                except (BlobDamaged, BlobUnknown):
+                    if lost is None:
+                        raise
+                    lost.append("/".join((*stage[STAGED:], child.name)))
+                    continue
             elif child.is_folder:
                 if not hidden:
                     self._folder.make(acts, stage, child.name)
-                self._plant_members(acts, child, grown, (*stage, child.name), members, fresh, editable)
+                self._plant_members(acts, child, grown, (*stage, child.name), members, fresh, editable, lost)
             self._tree.entries.put(acts.txn, entry_key(planted.id, grown.name), grown)
 
 

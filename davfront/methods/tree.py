@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from davfront import paths
+from collections.abc import Sequence
+
+from davfront import multistatus, paths
 from davfront.errors import DavError, PreconditionFailed
 from davfront.methods import past
-from davfront.methods.response import Header, Response, allowed_on
+from davfront.methods.response import XML, Header, Response, allowed_on
 from davfront.methods.share import Find, Request, Share, Touch
 from davfront.upload import promised_time
 from views.brake import Act
 from views.edit import Placed
 from views.errors import AlreadyThere
+
+LOST = "500 Internal Server Error"  # as a GET of such a file is answered
 
 
 def mkcol(share: Share, request: Request) -> Response:
@@ -59,7 +63,16 @@ def copy(share: Share, request: Request) -> Response:
         )
     except AlreadyThere:
         raise PreconditionFailed("Overwrite") from None
+    if placed.lost:
+        return _without(request, placed.lost)
     return _placed(share, request, target, placed)
+
+
+def _without(request: Request, lost: Sequence[str]) -> Response:
+    """207: a folder was copied, but for files whose content is lost (RFC 4918 §9.8.3 wants each named, and the rest copied)."""
+    hrefs = (paths.href(request.script, paths.join(request.asked, path), False) for path in lost)
+    told = (multistatus.status_response(href, LOST) for href in hrefs)
+    return Response(207, [XML], multistatus.body(told))
 
 
 def move(share: Share, request: Request) -> Response:

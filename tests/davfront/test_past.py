@@ -127,3 +127,15 @@ def test_file_managers_are_shown_both_at_the_top_and_programs_that_go_through_ev
     for agent in ("rclone/v1.60.1", "davfs2/1.6.1 neon/0.32.5", "Infuse-Direct/7.5", "curl/7.88", "python-requests/2"):
         assert top(agent) == shown[:1]
     assert b"_history" in dav("GET", "/dav/").body
+
+
+def test_a_copy_of_the_past_names_what_is_lost_and_has_the_rest(dav: Client, library: Library, seq: int) -> None:
+    lost = library.entry(f"_history/P1-Test/seq-{seq}/gone.mov").digest
+    assert lost is not None
+    os.unlink(library.store.layout.blob(lost))
+    answer = dav("COPY", f"/dav/_history/P1-Test/seq-{seq}/", Destination="/dav/Again")
+    assert answer.status == 207
+    assert answer.hrefs == [f"/dav/_history/P1-Test/seq-{seq}/gone.mov"]
+    assert dav("GET", "/dav/Again/clip.mov").body == b"first"
+    assert names(dav, "/dav/Again/") == ["clip.mov", "ingest/"]
+    assert dav("COPY", f"/dav/_history/P1-Test/seq-{seq}/gone.mov", Destination="/dav/P1-Test/x.mov").status == 500

@@ -176,3 +176,20 @@ def test_the_trash_is_walked_with_all_that_is_in_its_folders(library: Library) -
     library.delete(f"{FILM}/day")
     [item] = trash(library)
     assert [path for path, _ in library.walk("_trash")] == [f"_trash/{item}", f"_trash/{item}/a.mov"]
+
+
+def test_a_folder_of_the_past_comes_without_what_is_lost_which_is_told(library: Library) -> None:
+    library.make_folder(f"{FILM}/day")
+    for name in ("a.mov", "day/b.mov", "day/c.mov"):
+        put(library, f"{FILM}/{name}", name.encode())
+    seq, digest = library.store.journal.last_seq, library.entry(f"{FILM}/day/b.mov").digest
+    assert digest is not None
+    library.delete(f"{FILM}/day/b.mov")
+    os.unlink(library.store.layout.blob(digest))
+    placed = library.copy(f"_history/{FILM}/seq-{seq}", "Again")
+    assert placed.lost == ("day/b.mov",)
+    assert [path for path, entry in library.walk(placed.path) if not entry.is_folder] == [
+        f"{placed.path}/a.mov", f"{placed.path}/day/c.mov"
+    ]
+    [event] = [event for event in library.store.journal.after(seq) if event.op == "copy"]
+    assert event.facts["lost"] == ["day/b.mov"]

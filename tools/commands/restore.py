@@ -57,10 +57,14 @@ def command(desk: Desk, what: str | None, at: str | None, to: str | None, lists:
             click.echo("filmcan: name what to restore; --list shows what there is", err=True)
             return USAGE
         found = _find(library, what.strip("/"), at, to)
-        path = found.to if dry_run else found.do().path
+        placed = None if dry_run else found.do()
+        path, lost = (found.to, ()) if placed is None else (placed.path, placed.lost)
     size = f"{count(found.files, 'file')}, {human_size(found.size_bytes)}"
     desk.say(f"{found.source} {'would come back' if dry_run else 'is back'} as {path or 'what it was'} ({size})")
-    desk.answer({"dry_run": dry_run, "from": found.source, "path": path, "files": found.files, "size_bytes": found.size_bytes})
+    for inner in lost:
+        desk.say(f"  left out, as its content is lost: {inner}")
+    told = {"dry_run": dry_run, "from": found.source, "path": path, "files": found.files, "size_bytes": found.size_bytes}
+    desk.answer({**told, "lost": list(lost)})
     return None
 
 

@@ -143,12 +143,12 @@ class Fork:
         self._desk = desk
 
     def on_post(self, req: falcon.Request, resp: falcon.Response, project: str, moment: str) -> None:
-        """A new project as a project was at a moment, made of links. 201."""
+        """A new project as a project was at a moment, made of links. 201; `lost` names the files whose content is lost."""
         source, said = req.get_param("source") or PRIMARY, body.json_object(req)
         library = self._desk.library(source)
         name = (body.text(said, "name") or f"{project.partition('-')[2] or project} {moment}").strip()
         placed = library.copy(past_path(project, moment), name, overwrite=False)
-        resp.status, resp.media = 201, summary(placed.entry.name, source)
+        resp.status, resp.media = 201, {**summary(placed.entry.name, source), "lost": list(placed.lost)}
 
 
 class Versions:

@@ -118,6 +118,7 @@ def test_a_project_at_a_moment_is_browsed_and_becomes_a_project(server: Server) 
     assert os.stat(file).st_nlink >= 2
     server.ask("DELETE", f"/dav/{project}")
     assert server.get(f"/api/projects/{project}/history").json["moments"]
+    assert made.json["lost"] == []
     assert server.post(f"/api/projects/{project}/history/seq-{then['seq']}/fork", {}).status == 201
 
 

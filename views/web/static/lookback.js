@@ -36,6 +36,10 @@ $("#fork")?.addEventListener("submit", (event) => {
   event.preventDefault();
   busy($("#fork button"), async () => {
     const made = await post(act, { name: $("#label").value });
+    if (made.lost.length) {
+      const names = made.lost.slice(0, 20).join(", ");
+      throw new Error(`${made.name} is made, without ${made.lost.length} files whose bytes are lost: ${names}`);
+    }
     const query = made.source === "primary" ? "" : `?source=${encodeURIComponent(made.source)}`;
     location.assign(`/projects/${encodeURIComponent(made.name)}${query}`);
   });
