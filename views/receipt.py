@@ -71,8 +71,12 @@ class Line:
 
     @property
     def verified_ns(self) -> int:
-        """When its bytes were last read and right; their arrival counts."""
-        return self.copies[0].verified_ns if self.copies else 0
+        """When its bytes were last read back from the disk and right; 0 when only their arrival has shown them."""
+        return _read_back_ns(self.copies[0]) if self.copies else 0
+
+
+def _read_back_ns(copy: Copy) -> int:
+    return copy.verified_ns if copy.read_back else 0
 
 
 @dataclass(frozen=True)
@@ -263,5 +267,5 @@ def told_line(line: Line) -> dict[str, Any]:
 
 
 def _told_copy(copy: Copy) -> dict[str, Any]:
-    at = timestamp(copy.verified_ns) if copy.verified_ns else None
+    at = timestamp(at_ns) if (at_ns := _read_back_ns(copy)) else None
     return {"source": copy.source, "disk": copy.disk.words, "whole": copy.whole, "read_back": copy.read_back, "last_verified": at}
