@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import falcon
 
+from cas.errors import Degraded
+from views.library import Library
 from views.sources import PRIMARY
 from views.web.app import Routes
 from views.web.brake import paused
@@ -31,9 +35,17 @@ class Health:
             "degraded": states[PRIMARY].reason or None,
             "paused_devices": [one["device"] for one in paused(self._desk)],
             "sources": {name: {"state": state.name, "reason": state.why or None} for name, state in states.items()},
-            "care": briefly(primary.care),
+            "care": _care(primary),
             "instructions": "Create a project with POST /api/projects, then send files to its upload_url.",
         }
+
+
+def _care(library: Library) -> dict[str, Any] | None:
+    """None while the index cannot be read, which `reason` then says."""
+    try:
+        return briefly(library.care)
+    except Degraded:
+        return None
 
 
 class Healthz:

@@ -13,7 +13,9 @@ from typing import Any
 
 import falcon
 
+from cas.errors import Degraded
 from cas.replay import APPLIED
+from views.care import Lost
 from views.entry import Entry, Kind
 from views.library import Library, Project
 from views.receipt import Receipts, told
@@ -144,11 +146,18 @@ class Page:
         states = self._desk.states()
         found = [(name, state.name, why) for name, state in states.items() if (why := state.why)]
         for name in states:
-            library = self._desk.libraries.get(name)
-            if lost := [each for each in library.care.lost() if each.paths and each.kind != "edited"] if library else []:
+            if lost := self._damaged(name):
                 shown = ", ".join(path for each in lost for path in each.paths[:2])
                 found.append((name, "damaged", shown if len(shown) < SHOWN_CHARS else f"{shown[:SHOWN_CHARS]} …"))
         return [{"source": "" if len(states) == 1 else name, "state": state, "why": why} for name, state, why in found]
+
+    def _damaged(self, name: str) -> list[Lost]:
+        """Clips of a source whose bytes are lost; none while its index cannot be read, which its state says."""
+        library = self._desk.libraries.get(name)
+        try:
+            return [lost for lost in library.care.lost() if lost.paths and lost.kind != "edited"] if library else []
+        except Degraded:
+            return []
 
 
 def guard(resp: falcon.Response) -> None:
