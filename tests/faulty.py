@@ -66,7 +66,9 @@ class FaultySystem(QuickSystem):
         self._lasting, self._late, self._seen = lasting, late, 0
 
     def disarm(self) -> None:
-        self.arm(0)
+        """Other threads may be in the middle of a call; none of them shall find half of another plan."""
+        self._at = 0
+        self.acts.clear()
 
     @property
     def struck(self) -> bool:

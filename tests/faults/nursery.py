@@ -33,7 +33,9 @@ def serve(root: Path, hold: str, watch: bool) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if hold:
         Path(hold).read_bytes()
-    settings = Settings(root=root, port=0, threads=20 if watch else 4, auto_reindex=watch, quiet_s=0.5, mass_delete_limit=0)
+    settings = Settings(
+        root=root, port=0, threads=20 if watch else 4, auto_reindex=watch, quiet_s=0.5, mass_delete_limit=0, scrub_days=0,
+    )  # fmt: skip
     with open_libraries(settings) as libraries:
         server = make_server(libraries, settings)
         server.start()

@@ -84,7 +84,7 @@ def open_files() -> list[str]:
 
 
 def settled(files: int) -> bool:
-    """Are as many files open as before, once connections and followers are done?"""
+    """Are as many files open as before the server was, once its connections are done?"""
     until = time.monotonic() + SETTLE_S
     while len(open_files()) > files:  # seen once is enough: what runs behind opens files of its own
         if time.monotonic() >= until:
@@ -137,10 +137,9 @@ def points(name: str, acts: int) -> list[Point]:
 
 def strike(root: Path, name: str, number: int, before: State, after: State, point: Point) -> str:
     """One error; in words, what the server made of it."""
-    system = FailingSystem()
+    system, files = FailingSystem(), len(open_files())
     with serving(root, system) as (library, port):
         case = prepare(library, name, number)
-        files = len(open_files())
         with closing(Wire(port)) as wire:
             system.arm(point.at, getattr(errno, point.error), CALLS, lasting=point.lasting, late=point.late)
             status = ask(wire, name, case)
@@ -149,9 +148,9 @@ def strike(root: Path, name: str, number: int, before: State, after: State, poin
         answered = 200 <= status < 300
         found = state(library, case)
         assert not answered or found == after, "answered, but it was not done"
-        assert settled(files), f"{len(open_files()) - files} files are left open: {sorted(open_files())[-9:]}"
         came = goes_on(library, port)
         assert answered or point.error not in FAILING or came == "reads only", "the disk fails, and it goes on writing"
+    assert settled(files), f"files are left open: {[name for name in open_files() if str(root) in name]}"
     with closing(Library(root, QuickSystem())) as library:
         check(library, case, before, after, answered)
     return f"{came}, {'done' if answered else 'refused'}"
