@@ -63,6 +63,7 @@ class World:
     batched: dict[str, list[str]] = field(default_factory=dict)  # batch → sums it was answered for
     wrong: list[BaseException] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    over: threading.Event = field(default_factory=threading.Event)  # the server was killed: nobody waits for more to do
 
     def content(self) -> tuple[str, bytes]:
         with self.lock:
@@ -88,7 +89,7 @@ class World:
                 self.batched[batch].append(sum_hex)
 
     def move(self, port: int) -> None:
-        while True:
+        while not self.over.is_set():
             with self.lock:
                 picked = dict(sorted(self.stored.items())[:3])
                 for sum_hex in picked:
@@ -102,7 +103,7 @@ class World:
             self.moved |= picked.keys()
 
     def tag(self, port: int) -> None:
-        while True:
+        while not self.over.is_set():
             with self.lock:
                 path = next(iter(self.stored.values()), None)
             if path is None:
@@ -171,6 +172,7 @@ def test_17_a_kill_during_uploads_moves_and_reindex_loses_nothing_that_was_answe
             for project in (A, B):
                 assert ask(port, "POST", "/api/projects", {"name": project})["name"] == project
             world.check_server(port)
+            world.over.clear()
             acts = [world.send, world.send, world.move, world.tag, world.drop_and_reindex]
             threads = [threading.Thread(target=world.until_killed, args=(act, port)) for act in acts]
             for thread in threads if number < KILLS else ():
@@ -179,6 +181,7 @@ def test_17_a_kill_during_uploads_moves_and_reindex_loses_nothing_that_was_answe
         finally:
             process.kill()
             process.wait()
+            world.over.set()
         for thread in threads if number < KILLS else ():
             thread.join()
         assert not world.wrong, world.wrong
