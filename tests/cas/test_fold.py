@@ -247,7 +247,7 @@ def test_the_past_that_is_kept_is_the_same_after_a_fold_and_a_rebuild(library: L
 
     def then(library: Library, seq: int) -> list[tuple[str, bytes | None]]:
         with library.store.index.read() as txn:
-            return [(entry.name, entry.raw_digest) for entry in library.history.children(txn, top, seq)]
+            return [(entry.name, entry.raw_digest) for entry in library.history.was.children(txn, top, seq)]
 
     seqs = range(journal.folded_seq, journal.last_seq + 1)
     before = [then(library, seq) for seq in seqs]
