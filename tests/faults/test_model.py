@@ -203,6 +203,7 @@ def told(story: type[Story], count: int, *phases: Phase) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.timeout(3600)  # 40 s alone; with other work beside it, and more stories, much longer
 def test_what_was_answered_outlives_every_power_cut_of_every_story() -> None:
     count = figures.count("MODEL")
     told(Story, count, Phase.generate, Phase.shrink)
