@@ -138,6 +138,13 @@ def note_applied(index: Index, txn: WriteTxn, event: Event) -> None:
     index.meta.put(txn, APPLIED_AT, Meta(event.at_ns))
 
 
+def applied_ns(index: Index) -> int:
+    """The time of the last event that is in the index; 0 for none."""
+    with index.read() as txn:
+        at = index.meta.get(txn, APPLIED_AT)
+    return at.value if at is not None else 0
+
+
 def catch_up(index: Index, journal: Journal, home: Home, system: System) -> int:
     """Bring the index to the end of the journal: what a crash or a deleted index left out. How many events it took. Called once
     every table has its owner."""

@@ -29,7 +29,7 @@ from cas.index import MAP_BYTES, IndexDamaged, ReadTxn, WriteTxn
 from cas.journal import Damage, Journal
 from cas.link import Seal, probe
 from cas.parts import Parts
-from cas.replay import catch_up, open_index
+from cas.replay import applied_ns, catch_up, open_index
 from cas.state import State
 from cas.system import System
 
@@ -79,7 +79,7 @@ class Store:
         self.ways = probe(self.system, self.home.incoming)
         self.blobs_on_disk = Blobs(self.system, self.home.blobs)
         self.parts = Parts(self.system, self.home.uploads, self.home.mark, self.state)
-        ending = self.home.last_ending()
+        self.ending = ending = self.home.last_ending()
         self.journal = Journal(self.system, self.home.journal, doubted=ending is not Ending.CLEAN)
         self.index = open_index(self.home, self.journal, self.system, ending, self._map_bytes)
         self.index.listener = self._index_damaged
@@ -99,6 +99,10 @@ class Store:
         """Bring the index to the end of the journal: what a crash or a deleted index left out. How many events it took."""
         self.replayed += catch_up(self.index, self.journal, self.home, self.system)
         return self.replayed
+
+    def last_change_ns(self) -> int:
+        """The time of the last event in the index, which all changes of its group share; 0 when there is none."""
+        return applied_ns(self.index)
 
     def note_address(self, url: str) -> None:
         """Tell whoever finds the root locked where it can be reached."""

@@ -246,6 +246,12 @@ class System:
                 if self._way_of_names(fd) is Names.TREES:
                     committed.add(device)
 
+    def sync_before(self, fd: int) -> None:
+        """The names in a folder reach the disk before any change of names that comes later: by themselves where changes keep
+        their order (ext4, XFS, btrfs), elsewhere by a sync."""
+        if self._way_of_names(fd) is Names.FOLDERS:
+            self.sync_folder(fd)
+
     def _logged(self, mark: int) -> int | None:
         """The device of `mark`, if its file system keeps name changes in one ordered log."""
         return os.fstat(mark).st_dev if self._way_of_names(mark) is Names.LOG else None

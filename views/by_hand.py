@@ -5,6 +5,7 @@ The order of work is that of `views.edit`; each act looks again whether the disk
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,10 +23,12 @@ from views import naming
 from views.edit import Editor, Guard, Placed
 from views.entry import Entry, Kind
 from views.errors import IsAFolder, NameNotFound
-from views.folder import Folder
+from views.folder import Folder, name_in_trash
 from views.tags import Tags
 from views.transfer import Transfer
 from views.tree import TOP, PastRow, Spot, Tree, entry_key, past_key
+
+log = logging.getLogger("filmcan.reindex")
 
 
 class ByHand:
@@ -198,6 +201,16 @@ class ByHand:
         acts.tell("missing", {**self._edit.facts(spot, entry), "trash": trash_name})
         return True
 
+    def put_back(self, acts: Acts, path: str, day: str) -> bool:
+        """A name that a crash left in the trash of `day` without a row there gets its place again. False when that is not so
+        any more: the request was under way still, or its place is taken."""
+        spot = self._spot(acts.txn, path)
+        entry = spot.entry
+        if entry is None or self._tree.trashed.get(acts.txn, naming.key(name_in_trash(entry))) is not None:
+            return False
+        log.warning("“%s” lay in the trash, and nobody was told it was deleted: it is put back", path)
+        return self._folder.dig_up(acts, day, name_in_trash(entry), spot.folders, entry.name)
+
     def _forget(self, acts: Acts, spot: Spot, entry: Entry) -> str:
         """The row goes into the trash, what took its name on disk stays. Its name there; "" when nothing is left to keep."""
         if self._is_lost(entry):
@@ -206,7 +219,7 @@ class ByHand:
             return ""
         if entry.is_folder:
             self._drop_lost_files(acts, entry)
-        trash_name = f"{entry.id}-{entry.name}"
+        trash_name = name_in_trash(entry)
         self._edit.into_trash(acts, spot, entry, trash_name, "")
         return trash_name
 

@@ -23,7 +23,7 @@ from cas.store import Store
 from views import naming, old_world
 from views.entry import Entry, Kind
 from views.errors import AlreadyThere, CannotBeEditable, Clash, IsAFolder, NameReserved
-from views.folder import Folder, Folders, day_of
+from views.folder import Folder, Folders, day_of, name_in_trash
 from views.old_world import Past
 from views.tree import TRASH, AliasRow, KeptRow, ProjectRow, Spot, TrashRow, Tree, entry_key, pack_id, past_key
 
@@ -272,7 +272,7 @@ class Editor:
             self._tree.remove(txn, spot, acts.at_ns)
             self._tree.remove_below(txn, entry)
             return ""
-        day, trash_name = day_of(acts.at_ns), f"{entry.id}-{entry.name}"
+        day, trash_name = day_of(acts.at_ns), name_in_trash(entry)
         try:
             on_disk = self._folder.bury(acts, spot.folders, entry.name, day, trash_name)
         except OSError as error:

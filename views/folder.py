@@ -30,6 +30,17 @@ def day_of(at_ns: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(at_ns // 10**9))
 
 
+def name_in_trash(entry: Entry) -> str:
+    """What an entry is called in the trash: no two have one name there."""
+    return f"{entry.id}-{entry.name}"
+
+
+def days_of_trash(store: Store) -> list[str]:
+    """The folders of the trash on disk."""
+    with store.system.folder(store.home.root, (HOME, "trash")) as fd:
+        return sorted(entry.name for entry in store.system.scan(fd) if entry.is_dir(follow_symlinks=False))
+
+
 class Folder:
     """Names on disk below one root. In projects that are editable each file is one of its own, which people may write to."""
 
@@ -140,7 +151,9 @@ class Folder:
     def bury(self, acts: Acts, folders: Folders, name: str, day: str, trash_name: str) -> bool:
         """Move a file or a whole folder into the trash of `day`: one rename. False when it was gone from disk already."""
         trash = (HOME, "trash", day)
-        self.ensure(acts, trash)
+        if not self.exists(acts, trash[:2], day):
+            self.ensure(acts, trash)
+            self._system.sync_before(acts.folder(trash[:2]))
         try:
             before = self._system.stat(acts.folder(folders), name)
             self._system.rename(acts.folder(folders), name, acts.folder(trash), trash_name)
@@ -149,6 +162,16 @@ class Folder:
         if modes.S_ISREG(before.st_mode):
             self._follow(acts, before, acts.folder(trash), trash_name)
         acts.forget_folders()
+        return True
+
+    def dig_up(self, acts: Acts, day: str, trash_name: str, folders: Folders, name: str) -> bool:
+        """Undo `bury`. False when it does not lie there, or something else has the name."""
+        try:
+            if self.exists(acts, folders, name):
+                return False
+            self.rename(acts, (HOME, "trash", day), trash_name, folders, name)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         return True
 
     def set_aside(self, acts: Acts, folders: Folders, name: str) -> None:

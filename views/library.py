@@ -36,6 +36,7 @@ from views.history import History
 from views.jobs import Queue
 from views.media import is_media
 from views.past import Past, is_past, is_trash
+from views.replaced import half_replaced
 from views.restore import Restorer, writable
 from views.resumable import Resumable
 from views.sums import LazySums
@@ -143,6 +144,7 @@ class Library:
         self.healer = Healer(self.store, self.tree, self.edit)
         self.store.doubt.names, self.store.doubt.mend = self.tree.paths_of, self.edit.mend
         self.store.doubt.accept = self.by_hand.accept_edit
+        self.half_replaced = half_replaced(self.store, self.tree, self.past)
         self.care = Care(self.store, self.tree, self.healer, self._collector, self.scrub)
 
     def close(self) -> None:

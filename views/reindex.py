@@ -16,24 +16,23 @@ from cas.digest import Digest, Sums
 from cas.doubt import Verdict
 from cas.found import FileBusy
 from views import media, naming
-from views.edit import Placed
-from views.errors import NameProblem
-from views.library import Library
-from views.previews import SUFFIXES, THUMBNAILS
-from views.scan import (
-    LEFT_ALONE,
+from views.difference import (
     Conflict,
     Difference,
     Edited,
     Gone,
+    HalfGone,
     NewFile,
     NewFolder,
     NewProject,
     Renamed,
-    Scanner,
-    Seen,
-    Tick,
 )
+from views.edit import Placed
+from views.errors import NameProblem
+from views.library import Library
+from views.past import TRASH_NAME
+from views.previews import SUFFIXES, THUMBNAILS
+from views.scan import LEFT_ALONE, Scanner, Seen, Tick
 from views.tree import TOP, past_key
 
 log = logging.getLogger("filmcan.reindex")
@@ -61,6 +60,7 @@ class Plan:
     steps: tuple[Step, ...]
     files: int = 0
     folders: int = 0
+    whole: bool = False
 
     def lines(self) -> list[str]:
         """One line a step: what, path, and where to."""
@@ -75,6 +75,7 @@ class Report:
     indexed: list[Placed] = field(default_factory=list)
     renamed: list[Renamed] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    put_back: list[str] = field(default_factory=list)
     relocated: list[Relocation] = field(default_factory=list)
     edited: list[str] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
@@ -105,7 +106,7 @@ def plan_of(
     steps: list[Step] = list(seen.differences)
     if relocate:
         steps += _relocations(library, seen, project, tuple(left_alone))
-    return Plan(tuple(steps), seen.files, seen.folders)
+    return Plan(tuple(steps), seen.files, seen.folders, seen.whole)
 
 
 def _relocations(library: Library, seen: Seen, project: str | None, left_alone: tuple[str, ...]) -> list[Relocation]:
@@ -179,6 +180,8 @@ def apply(
         if tick is not None:
             tick(step.path)
         worker.do(step)
+    if plan.whole:
+        worker.finish()
     if progress is not None and plan.steps:
         progress(len(plan.steps), len(plan.steps), "")
     return worker.report
@@ -216,6 +219,8 @@ class _Worker:
             case Edited():
                 self._wait_for_quiet(step.path, step.changed_ns)
                 self._look_into(step)
+            case HalfGone():
+                self._put_back(step)
             case Gone():
                 if self._store.commit(lambda acts: self._by_hand.forget(acts, step.path)):
                     self.report.removed.append(step.path)
@@ -223,6 +228,22 @@ class _Worker:
                 self._relocate(step)
             case Conflict():
                 self.report.conflicts.append(step)
+
+    def finish(self) -> None:
+        """What a power cut left half replaced gets its place again (views/replaced.py)."""
+        while self._library.half_replaced:
+            item = self._library.half_replaced.pop()
+            if self._library.find(item.path) is None:
+                log.warning("“%s” was about to be replaced when the machine went down: it is put back", item.path)
+                self._library.put_back(f"{TRASH_NAME}/{item.name}")
+                self.report.put_back.append(item.path)
+
+    def _put_back(self, step: HalfGone) -> None:
+        """A name that is back says nothing about what happened to its file in between: that is read."""
+        if self._store.commit(lambda acts: self._by_hand.put_back(acts, step.path, step.day)):
+            self.report.put_back.append(step.path)
+            if not step.entry.is_folder:
+                self._look_into(Edited(step.path, step.entry, step.entry.modified_ns))
 
     def _is_known(self, step: NewFile) -> bool:
         """Has a request, or another look, taken this very file in since?"""

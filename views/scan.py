@@ -8,102 +8,35 @@ from __future__ import annotations
 
 import os
 import stat as modes
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
 
 from cas.digest import Digest
 from cas.index import ReadTxn
+from cas.layout import HOME
 from cas.link import Seal, changed_ns, seal_from
-from cas.store import Store
 from views import naming
-from views.entry import Entry, Kind
+from views.difference import (
+    Conflict,
+    Difference,
+    Edited,
+    Gone,
+    HalfGone,
+    NewFile,
+    NewFolder,
+    NewProject,
+    Renamed,
+    place,
+)
+from views.entry import Entry
 from views.errors import NameInvalid
+from views.folder import days_of_trash, name_in_trash
 from views.library import Library
-from views.tree import Tree
+from views.match import Match
 
 LEFT_ALONE = ("exports", "ingest/proxies", "ingest/thumbnails")  # relative to a project; settings add to them
-TOO_MANY = 50  # files of one content and name; looking at all of them for each folder would cost their square
 MOST_FOLDERS = 100  # deep; each is an open descriptor and a few frames of the stack while it is looked through
-
-
-@dataclass(frozen=True, slots=True)
-class NewProject:
-    """A folder `P<n>-…` at the top that no row knows."""
-
-    path: str
-    verb = "project"
-
-
-@dataclass(frozen=True, slots=True)
-class NewFolder:
-    path: str
-    verb = "folder"
-
-
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    """A file nobody told us of, or one that took the place of what the index believes (`over`).
-
-    digest   known without reading when the file is a link of a blob that looks as it should
-    calm     nobody but us has touched it, as far as is known (cas/calm.py)
-    """
-
-    path: str
-    seal: Seal
-    changed_ns: int
-    over: Entry | None = None
-    digest: Digest | None = None
-    calm: bool = True
-    verb = "adopt"
-
-
-@dataclass(frozen=True, slots=True)
-class Edited:
-    """The blob itself looks changed, seen through one of its names: the bytes must be read.
-
-    told   the file system told of a change under this very name, not just of one that all names show
-    """
-
-    path: str
-    entry: Entry
-    changed_ns: int
-    told: bool = False
-    verb = "edited"
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A row whose name is not on disk any more; with `taken`, something of another kind has the name now."""
-
-    path: str
-    entry: Entry
-    taken: bool = False
-    verb = "missing"
-
-
-@dataclass(frozen=True, slots=True)
-class Renamed:
-    """A file or folder that lies under another name now, or under another spelling of the same name."""
-
-    path: str
-    to: str
-    entry: Entry
-    verb = "rename"
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Something that cannot have a row, or cannot be read: why, and the path as it can be printed. Left where it is."""
-
-    path: str
-    why: str
-    verb = "left alone"
-
-
-Difference = NewProject | NewFolder | NewFile | Edited | Gone | Renamed | Conflict
 
 
 @dataclass
@@ -112,6 +45,7 @@ class Seen:
 
     files: int = 0
     folders: int = 0
+    whole: bool = False
     differences: list[Difference] = field(default_factory=list)
 
 
@@ -139,6 +73,7 @@ class Scanner:
 
     def everything(self) -> Seen:
         """The top and all projects."""
+        self.seen.whole = True
         self._enter("", None, deep=True)
         return self._matched()
 
@@ -363,131 +298,28 @@ class Scanner:
     # names that moved
 
     def _matched(self) -> Seen:
-        """Pair what is gone with what is new: folders first, then single files by content; then put all in order."""
+        """Put back what a crash left half deleted; pair what else is gone with what is new; then put all in order."""
         differences = self.seen.differences
         if any(isinstance(difference, Gone) for difference in differences):
-            differences = _Match(self._store, self._tree, differences).all()
-        self.seen.differences = sorted(differences, key=_place)
+            differences = Match(self._store, self._tree, list(self._half_gone(differences))).all()
+        self.seen.differences = sorted(differences, key=place)
         return self.seen
 
+    def _half_gone(self, differences: list[Difference]) -> Iterator[Difference]:
+        days = days_of_trash(self._store)
+        for difference in differences:
+            yield (isinstance(difference, Gone) and self._in_trash(difference, days)) or difference
 
-class _Match:
-    """Finds out what moved: pairs of a row whose name is gone and something new."""
-
-    def __init__(self, store: Store, tree: Tree, differences: list[Difference]) -> None:
-        self._store, self._tree, self._differences = store, tree, differences
-        self._gone = [d for d in differences if isinstance(d, Gone)]
-        self._new = {d.path: d for d in differences if isinstance(d, NewFile) and d.over is None}
-        self._folders = {d.path for d in differences if isinstance(d, NewProject | NewFolder)}
-        self._by_content: dict[tuple[bytes, str], dict[str, None]] = {}
-        self._settled: set[str] = set()  # paths of new things that a rename explains
-        self._followed: set[str] = set()  # paths of rows whose files were found again
-        self._renamed: list[Difference] = []
-
-    def all(self) -> list[Difference]:
-        """The differences, with renames instead of what they explain."""
-        for new in self._new.values():
-            if new.digest is not None:
-                self._by_content.setdefault(_content(new.path, new.digest.raw), {})[new.path] = None
-        left = []
-        while self._gone:
-            gone = self._gone.pop()
-            if not gone.entry.is_folder or not self._folder_moved(gone):
-                left.append(gone)
-        self._files_moved(left)
-        kept = [d for d in self._differences if not isinstance(d, Gone) and d.path not in self._settled]
-        return [*kept, *(gone for gone in left if gone.path not in self._followed), *self._renamed]
-
-    def _folder_moved(self, gone: Gone) -> bool:
-        """A folder is followed to the new one that holds at least half of its files, under the same names.
-
-        Files that lie in very many folders (a licence, a note) say nothing, as long as there are others.
-        """
-        members = self._members(gone.entry)
-        by_content = self._by_content
-        files = {inner: by_content.get(_content(inner, entry.raw_digest), {}) for inner, entry in members if entry.size_bytes}
-        files = {inner: alike for inner, alike in files.items() if len(alike) <= TOO_MANY} or files
-        votes: Counter[str] = Counter()
-        for inner, alike in files.items():
-            for path in islice(alike, TOO_MANY):
-                if path.endswith(inner) and path[: -len(inner)] in self._folders:
-                    votes[path[: -len(inner)]] += 1
-        to, count = max(sorted(votes.items()), key=lambda item: item[1], default=("", 0))
-        if not files:
-            to = self._same_number(gone)
-        if not to or count * 2 < len(files):
-            return False
-        self._follow(gone, to, members)
-        return True
-
-    def _same_number(self, gone: Gone) -> str:
-        """A project without files is known again by its number."""
-        number = naming.project_number(gone.path) if gone.entry.kind is Kind.PROJECT else None
-        alike = (path for path in sorted(self._folders) if "/" not in path and naming.project_number(path) == number)
-        return "" if number is None else next(alike, "")
-
-    def _members(self, folder: Entry) -> list[tuple[str, Entry]]:
-        """What a gone folder held, parents first; paths begin with a slash."""
+    def _in_trash(self, gone: Gone, days: list[str]) -> HalfGone | None:
+        """Does it lie in the trash, and no row there knows of it?"""
+        trash_name = name_in_trash(gone.entry)
         with self._store.index.read() as txn:
-            return [(f"/{path}", entry) for path, entry in self._tree.walk(txn, folder, "") if not entry.hidden]
-
-    def _follow(self, gone: Gone, to: str, members: list[tuple[str, Entry]]) -> None:
-        """The row of the folder goes there with all below it; what is not there as it was is a difference of its own."""
-        self._renamed.append(Renamed(gone.path, to, gone.entry))
-        self._settled.add(to)
-        self._folders.discard(to)
-        away = ""
-        for inner, entry in members:
-            path = to + inner
-            if away and inner.startswith(away):
-                continue
-            if entry.is_folder and path in self._folders:
-                self._settled.add(path)
-                self._folders.discard(path)
-            elif not entry.is_folder and (new := self._new.get(path)) is not None:
-                if new.seal == entry.own or (new.digest is not None and new.digest.raw == entry.raw_digest):
-                    self._settled.add(path)
-                    del self._new[path]
-                    self._by_content.get(_content(path, entry.raw_digest), {}).pop(path, None)
-                    if not new.calm:  # it was moved by itself, too
-                        self._renamed.append(Edited(path, entry, new.seal.modified_ns))
-            else:
-                away = f"{inner}/"
-                self._gone.append(Gone(path, entry))
-
-    def _files_moved(self, gone: list[Gone]) -> None:
-        """Single files by content: first those that kept their name, then any."""
-        left: dict[bytes, dict[str, list[tuple[str, Entry]]]] = {}
-        for path, entry in self._files_of(found for found in gone if not found.taken):  # what is taken is forgotten first
-            if entry.raw_digest and not entry.hidden:
-                left.setdefault(entry.raw_digest, {}).setdefault(path.rpartition("/")[2], []).append((path, entry))
-        for same_name in (True, False):
-            for new in [new for new in self._new.values() if new.digest is not None and new.digest.raw in left]:
-                assert new.digest is not None
-                by_name = left[new.digest.raw]
-                name = new.path.rpartition("/")[2] if same_name else next(iter(by_name), "")
-                if by_name.get(name):
-                    path, entry = by_name[name].pop()
-                    self._renamed.append(Renamed(path, new.path, entry))
-                    self._followed.add(path)
-                    self._settled.add(new.path)
-                    del self._new[new.path]
-                if not by_name.get(name):
-                    by_name.pop(name, None)
-
-    def _files_of(self, gone: Iterable[Gone]) -> Iterator[tuple[str, Entry]]:
-        for difference in gone:
-            if not difference.entry.is_folder:
-                yield difference.path, difference.entry
-                continue
-            for inner, entry in self._members(difference.entry):
-                if not entry.is_folder:
-                    yield difference.path + inner, entry
-
-
-def _content(path: str, raw_digest: bytes) -> tuple[bytes, str]:
-    """What a file and its like have in common wherever they lie: content and name."""
-    return raw_digest, path.rpartition("/")[2]
+            known = gone.taken or self._tree.trashed.get(txn, naming.key(trash_name)) is not None
+        for day in () if known else days:
+            with self._system.folder(self._root, (HOME, "trash", day)) as fd, suppress(FileNotFoundError):
+                if modes.S_ISDIR(self._system.stat(fd, trash_name).st_mode) == gone.entry.is_folder:
+                    return HalfGone(gone.path, gone.entry, day, trash_name)
+        return None
 
 
 def _join(folder: str, name: str) -> str:
@@ -509,19 +341,3 @@ def _printable(path: str) -> str:
 def _escape(char: str) -> str:
     byte = ord(char) - 0xDC00  # PEP 383
     return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else char.encode("unicode_escape").decode()
-
-
-def _place(difference: Difference) -> tuple[int, str]:
-    """What made room first; folders, new or renamed, from the top down; files that moved, new files, edits; what is missing."""
-    match difference:
-        case NewProject() | NewFolder():
-            return 1, difference.path
-        case Renamed():
-            return (1 if difference.entry.is_folder else 2), difference.to
-        case NewFile():
-            return 3, difference.path
-        case Edited():
-            return 4, difference.path
-        case Gone():
-            return (0 if difference.taken else 5), difference.path
-    return 6, difference.path

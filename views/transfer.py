@@ -32,7 +32,7 @@ class Transfer:
     """Moves and copies, inside a change of the store."""
 
     def __init__(self, store: Store, tree: Tree, edit: Editor) -> None:
-        self._store, self._tree, self._edit = store, tree, edit
+        self._store, self._system, self._tree, self._edit = store, store.system, tree, edit
         self._folder = Folder(store, tree)
 
     # move
@@ -229,17 +229,13 @@ class Transfer:
             raise IntoItself(src.path)
         if entry.digest is not None:
             self._store.contents.require_calm(acts, entry.digest)
-        if there is not None and (there.is_folder or entry.is_folder):
-            self._edit.bury(acts, dst, there)
         copied, lost = self._as_copied(acts, entry, dst, there), list[str]()
         if entry.is_folder:
             old = self._tree.projects.get(acts.txn, pack_id(entry.id)) if copied.kind is Kind.PROJECT else None
             place, editable = (*dst.folders, copied.name), old.editable if old else None
-            self.plant(acts, entry, copied, place, members, editable=editable, lost=lost)
-        elif not copied.hidden:
-            keep = there is not None and not there.is_folder and not there.hidden
-            copied = replace(copied, own=self._edit.show(acts, dst if keep else Spot(dst.chain, copied.name, None),
-                                                    Digest(entry.raw_digest)))  # fmt: skip
+            self.plant(acts, entry, copied, place, members, editable=editable, lost=lost, over=dst if there else None)
+        else:
+            copied = replace(copied, own=self._copied_file(acts, Digest(entry.raw_digest), copied, dst, there))
         self._tree.put(acts.txn, Spot(dst.chain, copied.name, None), copied, acts.at_ns)
         if copied.kind is Kind.PROJECT:
             old = self._tree.projects.get(acts.txn, pack_id(entry.id))
@@ -252,6 +248,15 @@ class Transfer:
         acts.tell("copy", {**self._edit.facts(dst, copied), **facts})
         path = "/".join((*dst.folders, copied.name))
         return Placed(copied, there is None, known=True, replaced=replaced, path=path, lost=tuple(lost))
+
+    def _copied_file(self, acts: Acts, digest: Digest, copied: Entry, dst: Spot, there: Entry | None) -> Seal | None:
+        """On disk, in the place of what is there. Returns the seal of the file where it is one of its own."""
+        if there is not None and there.is_folder:
+            self._edit.bury(acts, dst, there)
+        if copied.hidden:
+            return None
+        keep = there is not None and not there.is_folder and not there.hidden
+        return self._edit.show(acts, dst if keep else Spot(dst.chain, copied.name, None), digest)
 
     def _as_copied(self, acts: Acts, entry: Entry, dst: Spot, there: Entry | None) -> Entry:
         hidden = dst.parent.hidden or naming.is_junk(dst.name)
@@ -269,7 +274,7 @@ class Transfer:
 
     def plant(
         self, acts: Acts, entry: Entry, planted: Entry, folders: Folders, members: Members | None, *, fresh: bool = True,
-        editable: bool | None = None, lost: list[str] | None = None,
+        editable: bool | None = None, lost: list[str] | None = None, over: Spot | None = None,
     ) -> None:  # fmt: skip
         """Rows and real names for a folder and all in it: built aside, then moved into place in one step.
 
@@ -277,6 +282,7 @@ class Transfer:
         members   what it and the folders in it hold; None for nothing
         fresh     members get ids of their own (a copy); else they keep them (junk that became real)
         editable  of a project that is only coming into being; None asks the project it lies in
+        over      what stands there goes into the trash, when the new one is ready
         lost      gets the paths inside of files whose content is lost, which are left out; None refuses them (BlobDamaged)
         """
         editable = self._folder.is_editable(acts, folders) if editable is None else editable
@@ -284,8 +290,10 @@ class Transfer:
         stage = (HOME, "incoming", staged)
         if not planted.hidden:
             self._folder.make(acts, stage[:2], staged)
-        if members is not None:
-            self._plant_members(acts, entry, planted, stage, members, fresh, editable, lost)
+            self._system.sync_before(acts.folder(stage[:2]))
+        self._plant_members(acts, entry, planted, stage, members or _nothing, fresh, editable, lost)
+        if over is not None and over.entry is not None:
+            self._edit.bury(acts, over, over.entry)
         if not planted.hidden:
             self._folder.rename(acts, stage[:2], staged, folders[:-1], folders[-1])
             acts.folder(folders[:-1])
@@ -312,6 +320,13 @@ class Transfer:
                     self._folder.make(acts, stage, child.name)
                 self._plant_members(acts, child, grown, (*stage, child.name), members, fresh, editable, lost)
             self._tree.entries.put(acts.txn, entry_key(planted.id, grown.name), grown)
+        if not planted.hidden:
+            self._system.sync_before(acts.folder(stage))
+
+
+def _nothing(acts: Acts, folder: Entry) -> Iterable[Entry]:
+    """What a folder holds that is copied without its members."""
+    return ()
 
 
 def naming_of(entry: Entry, dst: Spot) -> str:

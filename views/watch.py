@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from views.difference import Gone
 from views.hints import hints
 from views.library import Library
 from views.reindex import Plan, Report, apply, plan, plan_of
-from views.scan import LEFT_ALONE, Gone, Scanner
+from views.scan import LEFT_ALONE, Scanner
 
 log = logging.getLogger("filmcan.watch")
 QUIET_S = 1.0  # a file is adopted when nobody has it open for writing and nothing changed for this long

@@ -18,9 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 from .wire import Answer, Wire
 
 START_WITHIN_S = 20
-FILMCAN = [  # without the brake: all the programs of a session are one device
-    sys.executable, "-m", "tools", "serve", "{root}", "--port", "0", "--mass-delete-limit", "0",
-]  # fmt: skip
+FILMCAN = [sys.executable, "-m", "tools", "serve", "{root}", "--port", "0"]
 STOCK = [sys.executable, "-m", "tests.bench.stock", "{root}", "--properties"]
 LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)")
 

@@ -34,7 +34,7 @@ OPENING = ("open_root", "open_folder", "open_read", "open_write", "scan")
 ERRORS = ("EIO", "ENOSPC", "EMLINK", "EXDEV", "EMFILE", "EACCES", "EROFS")
 LATE = ("EIO", "ENOSPC")  # the others are always said before anything is done
 FAILING = ("EIO", "EROFS")
-SETTLE_S = 30.0  # a follower that failed is asked again after 5; on a busy machine what runs behind takes its time
+SETTLE_S = 12.0  # a follower that failed is asked again after 5; on a busy machine what runs behind takes its time
 
 
 class FailingSystem(FaultySystem):

@@ -21,9 +21,9 @@ from pathlib import Path
 import pytest
 
 from cas.verify import verify
+from views.difference import Edited
 from views.library import Library
 from views.reindex import apply, plan
-from views.scan import Edited
 
 KILLS = int(os.environ.get("FILMCAN_KILLS", "20"))
 SEED = int(os.environ.get("FILMCAN_SEED", str(random.SystemRandom().randrange(10**9))))
@@ -165,7 +165,7 @@ def test_after_kill_9_everything_acknowledged_is_there_and_nothing_half_is_visib
 
 
 def _kill_during_changes(root: Path, clients: list[Client], after_s: float) -> None:
-    command = [sys.executable, "-m", "tools", "serve", str(root), "--port", "0", "--json", "--mass-delete-limit", "0"]
+    command = [sys.executable, "-m", "tools", "serve", str(root), "--port", "0", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     port = _port(process)

@@ -13,8 +13,9 @@ import pytest
 
 from tests.state import put
 from tests.views.by_hand import FILM, ORIGINALS, CountingSystem, edit, lines, touch, write
+from views.difference import Conflict
 from views.library import Library
-from views.scan import Conflict, Scanner
+from views.scan import Scanner
 
 NFC, NFD = normalize("NFC", "é.mov"), normalize("NFD", "é.mov")
 

@@ -55,6 +55,7 @@ def _tell(desk: Desk, found: Plan, report: Report) -> int:
         "renamed": [step.to for step in report.renamed],
         "relocated": [step.to for step in report.relocated],
         "edited": report.edited,
+        "put_back": report.put_back,
         "removed": report.removed,
         "busy": report.busy,
         "conflicts": {step.path: step.why for step in report.conflicts},
@@ -71,6 +72,7 @@ def _tell(desk: Desk, found: Plan, report: Report) -> int:
 
 
 WORDS = {
+    "put_back": "put back, which a crash had left half deleted",
     "indexed": "taken in",
     "renamed": "found under another name",
     "relocated": "moved into ingest/originals",
