@@ -14,6 +14,8 @@ see: an edit within the tick of the kernel's clock (4 ms, less since Linux 6.13)
 from __future__ import annotations
 
 import os
+import threading
+from weakref import WeakSet
 
 import msgspec
 
@@ -23,6 +25,19 @@ from cas.system import System
 
 INODE_BYTES = 16  # ReFS numbers files with 128 bits
 Place = tuple[int, str]  # folder descriptor and name of a file
+
+
+class Reading:
+    """A file that is read whole: its change time when that began, which acts of ours move on and those of others do not."""
+
+    __slots__ = ("__weakref__", "changed_ns", "inode")
+
+    def __init__(self, stat: os.stat_result) -> None:
+        self.inode, self.changed_ns = stat.st_ino, changed_ns(stat)
+
+    def follow(self, before: os.stat_result, after: os.stat_result) -> None:
+        if (self.inode, self.changed_ns) == (before.st_ino, changed_ns(before)):
+            self.changed_ns = changed_ns(after)
 
 
 class CalmRow(msgspec.Struct, array_like=True, frozen=True):
@@ -43,6 +58,9 @@ class Calm:
         self._system = system
         self.table = index.table("calm", CalmRow, journaled=False)
         self._moving: dict[Place, bool] = {}  # files this change acts on; was each calm before?
+        self._before: dict[Place, os.stat_result] = {}  # how they looked, when some are being read
+        self._readings: WeakSet[Reading] = WeakSet()
+        self._lock = threading.Lock()  # over `_readings`
 
     def is_calm(self, txn: ReadTxn, stat: os.stat_result) -> bool | None:
         """Has nobody touched this file since its bytes were known? None when that is not known."""
@@ -57,6 +75,18 @@ class Calm:
         """The bytes of the file that looks like this are known."""
         self.table.put(txn, inode_key(stat.st_ino), CalmRow(changed_ns(stat), stat.st_nlink))
 
+    def reading(self, stat: os.stat_result) -> Reading:
+        """The file that looks like this is going to be read whole. Any thread. Keep the Reading for as long as it is of use."""
+        reading = Reading(stat)
+        with self._lock:
+            self._readings.add(reading)
+        return reading
+
+    def _move_on(self, before: os.stat_result, after: os.stat_result) -> None:
+        with self._lock:
+            for reading in self._readings:
+                reading.follow(before, after)
+
     def forget(self, txn: WriteTxn, stat: os.stat_result) -> None:
         """Somebody gave this file another name by hand: what moved its time is not known."""
         if not self.is_calm(txn, stat):
@@ -66,6 +96,8 @@ class Calm:
         """An act of ours moved the time of a file: what was calm still is."""
         if before.st_ino == after.st_ino and self.is_calm(txn, before):
             self.note(txn, after)
+        if self._readings:
+            self._move_on(before, after)
 
     def about_to(self, txn: ReadTxn, place: Place, stat: os.stat_result | None = None) -> None:
         """Links or names of the file at `place` are going to change in this change; `place` itself stays.
@@ -79,6 +111,8 @@ class Calm:
         except FileNotFoundError:
             return
         self._moving[place] = bool(self.is_calm(txn, stat))
+        if self._readings:
+            self._before[place] = stat
 
     def fresh(self, place: Place) -> None:
         """The file at `place` was put there in this change, from bytes we know."""
@@ -92,7 +126,13 @@ class Calm:
                     self.note(txn, self._system.stat(*place))
                 except FileNotFoundError:
                     continue  # set aside or collected
+        for place, before in self._before.items():
+            try:
+                self._move_on(before, self._system.stat(*place))
+            except FileNotFoundError:
+                continue
 
     def give_up(self) -> None:
         """The change is over. When it failed, what it did to times is not known, and reading the bytes will tell."""
         self._moving.clear()
+        self._before.clear()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from cas.blobs import BlobRow
-from cas.calm import Place
+from cas.calm import Place, Reading
 from cas.committer import Acts
 from cas.contents import Contents, DamagedRow
 from cas.digest import EMPTY, Digest, Sums
@@ -35,12 +35,17 @@ Commit = Callable[[Callable[[Acts], Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What reading a whole blob file showed. `changed_ns` is the change time of its inode before it was read."""
+    """What reading a whole blob file showed."""
 
     seal: Seal
     good: bool
     sums: Sums
-    changed_ns: int
+    reading: Reading
+
+    @property
+    def changed_ns(self) -> int:
+        """The change time of its inode before it was read, moved on by what we did ourselves since."""
+        return self.reading.changed_ns
 
 
 class Doubt:
@@ -105,9 +110,10 @@ class Doubt:
         try:
             self._system.forget_cached(fd)
             before = self._system.fstat(fd)
+            reading = self._contents.calm.reading(before)
             sums = hash_open(self._system, fd, extra, took)
             same = seal_of(self._system, fd) == seal_from(before)
-            return Verdict(seal_from(before), sums.digest == digest and same, sums, changed_ns(before))
+            return Verdict(seal_from(before), sums.digest == digest and same, sums, reading)
         finally:
             self._system.close(fd)
 

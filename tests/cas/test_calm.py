@@ -53,6 +53,34 @@ def test_what_we_do_ourselves_is_no_reason_to_read(library: Library, name: str) 
     assert system.read_bytes == 0
 
 
+def test_what_we_do_while_a_file_is_read_does_not_make_the_reading_worthless(library: Library) -> None:
+    """An upload of a clip that others deleted and linked all the time was refused: each reading of it came too late."""
+    put(library, f"{FILM}/first", b"clip")
+    digest = sums_of(b"clip").digest
+    put(library, f"{FILM}/second", b"clip")
+    blob = library.store.layout.blob(digest)
+    os.chmod(blob, 0o400)
+    assert is_calm(library, blob) is False
+    verdict = library.store.doubt.examine(digest, lambda size_bytes: library.delete(f"{FILM}/second"))
+    assert verdict is not None
+    library.move(f"{FILM}/first", f"{FILM}/moved")
+    assert library.store.doubt.settle(digest, verdict)
+    assert is_calm(library, blob) is True
+
+
+def test_what_others_do_while_a_file_is_read_makes_the_reading_worthless(library: Library) -> None:
+    put(library, f"{FILM}/first", b"clip")
+    digest = sums_of(b"clip").digest
+    blob = library.store.layout.blob(digest)
+    os.chmod(blob, 0o400)
+    verdict = library.store.doubt.examine(digest)
+    assert verdict is not None
+    os.chmod(blob, 0o444)
+    library.move(f"{FILM}/first", f"{FILM}/moved")
+    assert library.store.doubt.settle(digest, verdict)
+    assert is_calm(library, blob) is False
+
+
 def test_names_made_by_hand_leave_a_file_of_which_nothing_is_known(library: Library) -> None:
     digest = sums_of(f"{FILM}/at B".encode()).digest
     blob = library.store.layout.blob(digest)
