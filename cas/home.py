@@ -51,6 +51,7 @@ class Home:
             self.blobs, self.incoming, self.uploads, self.journal, self.trash, self.quarantine = (
                 self._place(self.home, name, 0o700 if name != "blobs" else 0o755) for name in PLACES
             )
+            system.keep_mark(self.mark)
             self.root_id = self._read_format()
             system.sync_folder(self.home)
             system.sync_folder(self.root)

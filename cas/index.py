@@ -109,6 +109,17 @@ class Table(Generic[Row]):
         except lmdb.Error as error:
             raise self.damaged(error) from error
 
+    def first(self, txn: ReadTxn, prefix: bytes = b"", after: bytes = b"") -> tuple[bytes, Row] | None:
+        """The first of `scan`, in half the time."""
+        try:
+            cursor = txn.raw.cursor(db=self.handle)
+            if not cursor.set_range(after + b"\0" if after else prefix):
+                return None
+            key = bytes(cursor.key())
+            return (key, self.open(key, cursor.value())) if key.startswith(prefix) else None
+        except lmdb.Error as error:
+            raise self.damaged(error) from error
+
     def count(self, txn: ReadTxn) -> int:
         return int(txn.raw.stat(self.handle)["entries"])
 

@@ -252,8 +252,15 @@ class System:
         if self._way_of_names(fd) is Names.FOLDERS:
             self.sync_folder(fd)
 
+    def keep_mark(self, mark: int) -> None:
+        """This folder stays open: what is asked of it for every change is asked once, here."""
+        self._marks[mark] = self._log_of(mark)
+
     def _logged(self, mark: int) -> int | None:
         """The device of `mark`, if its file system keeps name changes in one ordered log."""
+        return self._marks[mark] if mark in self._marks else self._log_of(mark)
+
+    def _log_of(self, mark: int) -> int | None:
         return os.fstat(mark).st_dev if self._way_of_names(mark) is Names.LOG else None
 
     def _way_of_names(self, fd: int) -> Names:
@@ -264,6 +271,7 @@ class System:
         return self._names[device]
 
     _names: ClassVar[dict[int, Names]] = {}
+    _marks: ClassVar[dict[int, int | None]] = {}  # by descriptor, which is one for the whole process
 
     def start_writeback(self, fd: int, offset: int, count: int) -> None:
         """Ask the kernel to begin writing, so that the sync at the end is short. A hint: its failure changes nothing."""

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -48,6 +49,7 @@ NAMING = ("stored", "indexed", "relocated", "moved_in")  # ops that gave a name,
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=64)  # all that is told of an event, and of its group, has one time
 def timestamp(at_ns: int) -> str:
     """ISO 8601, UTC, microseconds: 2026-01-18T20:15:00.000001+00:00."""
     return (EPOCH + timedelta(microseconds=at_ns // 1000)).isoformat(timespec="microseconds")

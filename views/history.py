@@ -39,7 +39,7 @@ from views.versions import (
 
 log = logging.getLogger("filmcan.history")
 CHUNK_EVENTS = 100  # in one commit: others wait for it
-GATHER_S, MANY_EVENTS = 1.0, 1000  # a follower behind by so much writes
+QUIET_S, MANY_EVENTS, LATE_S = 1.0, 5000, 30.0  # it writes when nothing happens, or when it is behind by so much or so long
 PRUNE_ROWS = 1000
 BEHIND_MOST = 20_000  # further behind, everything counts as needed
 EMPTIED = "emptied"  # op of events that take names out of the trash for good
@@ -58,7 +58,9 @@ class History:
         self.was = Versions(store.index, tree)
         self._lock = threading.Lock()
         self._pending: tuple[tuple[int, int], frozenset[bytes]] = ((0, 0), frozenset())
-        self._behind_s: float | None = None
+        self._behind_s, self._news_s, self._told = 0.0, 0.0, 0  # since when it is behind, when it was told what last
+        self._projects: dict[int, int] = {}  # of folders, as of now; while some events are recorded
+        self._folders: dict[bytes, Entry] = {}  # what names of folders stand for now; likewise
         self.problem, self.seq = "", 0
 
     def known(self, txn: ReadTxn) -> int:
@@ -69,23 +71,26 @@ class History:
 
     def begin(self, position: int) -> None:
         """Its own position counts: it is written with the rows."""
-        self.seq, self._behind_s = self._position(), None
+        self.seq = self._told = self._position()
 
     def take(self, events: Sequence[Event]) -> None:
-        """Remember that there is something to do: many events cost less in one go."""
+        """Remember that there is something to do. Whoever wants to read the past does not wait for it (`catch_up`), and uploads
+        would: it is done when they are done."""
         self.seq = max(self.seq, events[-1].seq)
 
     def tend(self, now_s: float, *, finish: bool) -> float:
         behind = self.seq - self._position()
         if behind <= 0 or self._store.state.reason:
-            self._behind_s = None
+            self._behind_s, self._told = now_s, self.seq
             return float("inf")
-        self._behind_s = now_s if self._behind_s is None else self._behind_s
-        if finish or behind >= MANY_EVENTS or now_s - self._behind_s >= GATHER_S:
-            self._follow()
-            self._behind_s = None
-            return float("inf")
-        return GATHER_S - (now_s - self._behind_s)
+        if self._told != self.seq:
+            self._told, self._news_s = self.seq, now_s
+        rest_s = min(self._news_s + QUIET_S, self._behind_s + LATE_S) - now_s
+        if not finish and behind < MANY_EVENTS and rest_s > 0:
+            return rest_s
+        self._follow()
+        self._behind_s = now_s
+        return float("inf")
 
     def settle(self) -> int:
         return self._position()
@@ -112,6 +117,8 @@ class History:
                 self._store.note(lambda txn, events=events: self._take(txn, events))  # type: ignore[misc]
 
     def _take(self, txn: WriteTxn, events: Sequence[Event]) -> None:
+        self._projects.clear()
+        self._folders.clear()
         hours = {self._last_hour(txn): 0}
         for event in events:
             self._record(txn, event)
@@ -122,7 +129,7 @@ class History:
         self._store.positions.put(txn, self.name.encode(), Position(events[-1].seq))
 
     def _last_hour(self, txn: ReadTxn) -> int:
-        last = next(self.was.hours.scan(txn), None)
+        last = self.was.hours.first(txn)
         return number_of(last[0]) if last else 0
 
     def _record(self, txn: WriteTxn, event: Event) -> None:
@@ -151,8 +158,14 @@ class History:
         entry = None if packed is None else self._tree.entries.unpack(packed)
         if entry is not None and entry.hidden:
             entry, packed = None, None
+        if entry is not None and key in self._folders and _same(self._folders[key], entry):
+            return None  # something in it changed; nearly every event says so
         before = self.was.at(txn, key, event.seq - 1)
         old = self.was.unpack(before[1]) if before else None
+        if entry is not None and entry.is_folder:
+            self._folders[key] = entry
+        else:
+            self._folders.pop(key, None)
         if _same(old, entry):
             return None
         changed = entry or old
@@ -178,7 +191,8 @@ class History:
 
     def _stay(self, txn: WriteTxn, folder: int, seq: int, key: bytes) -> None:
         here, prefix = pack_id(folder) + newest(seq), pack_id(folder)
-        before = next(self.was.stays.scan(txn, prefix, here), None)
+        self._projects.clear()
+        before = self.was.stays.first(txn, prefix, here)
         if before is not None:
             self._fade(txn, seq, STAY + before[0])
         self.was.stays.put(txn, here, StayRow(key))
@@ -191,6 +205,11 @@ class History:
         folder = int.from_bytes(key[:8], "big")
         if folder == TOP:
             return entry.id if entry.kind is Kind.PROJECT else 0
+        if folder not in self._projects:
+            self._projects[folder] = self._project_above(txn, folder, seq)
+        return self._projects[folder]
+
+    def _project_above(self, txn: ReadTxn, folder: int, seq: int) -> int:
         while True:
             where = self.was.stay(txn, folder, seq)
             if not where:
@@ -209,6 +228,7 @@ class History:
                     self._forget_stays(txn, row.id)
 
     def _forget_stays(self, txn: WriteTxn, folder: int) -> None:
+        self._projects.clear()
         for here, _ in list(self.was.stays.scan(txn, pack_id(folder))):
             self.was.stays.delete(txn, here)
 

@@ -87,10 +87,10 @@ class Versions:
 
     def at(self, txn: ReadTxn, key: bytes, seq: int) -> tuple[bytes, VersionRow] | None:
         """The version of a name after the event `seq`, with its key."""
-        for here, row in self.rows.scan(txn, key, key + newest(seq + 1)):
-            if len(here) == len(key) + NEWEST_BYTES:
-                return here, row
-        return None
+        size, after = len(key) + NEWEST_BYTES, key + newest(seq + 1)
+        while (found := self.rows.first(txn, key, after)) is not None and len(found[0]) != size:
+            after = found[0]  # of a longer name
+        return found
 
     def live(self, txn: ReadTxn, key: bytes, seq: int) -> Entry | None:
         found = self.at(txn, key, seq)
@@ -120,7 +120,7 @@ class Versions:
     def stay(self, txn: ReadTxn, folder: int, seq: int) -> bytes:
         """The key in `entries` that a folder had after the event `seq`; b"" when it was nowhere."""
         prefix = pack_id(folder)
-        found = next(self.stays.scan(txn, prefix, prefix + newest(seq + 1)), None)
+        found = self.stays.first(txn, prefix, prefix + newest(seq + 1))
         return found[1].key if found else b""
 
     def projects(self, txn: ReadTxn) -> Iterator[tuple[int, Entry]]:
