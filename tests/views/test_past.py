@@ -194,6 +194,24 @@ def test_the_past_is_made_again_with_the_index(library: Library, clock: Ticking)
         assert read(again, "_history/P1-Film/2026-11-25T18-01-30Z/a.mov") == b"first"
 
 
+def test_the_past_is_written_down_when_uploads_rest_or_it_is_late(library: Library, clock: Ticking) -> None:
+    history, begun_s = library.history, 1000.0
+    history.begin(0)
+    assert history.tend(begun_s, finish=False) == float("inf")
+
+    def known_after(news_s: float) -> bool:
+        put(library, "P1-Film/a.mov", b"%f" % news_s)
+        history.take(list(library.store.journal.after(history.seq)))
+        history.tend(begun_s + news_s, finish=False)
+        with library.store.index.read() as txn:
+            return history.known(txn) == library.store.journal.last_seq
+
+    assert [known_after(news_s) for news_s in (1.0, 1.5, 2.0, 15.0)] == [False, False, False, False]
+    assert history.tend(begun_s + 15.5, finish=False) == 0.5
+    assert history.tend(begun_s + 16.0, finish=False) == float("inf")
+    assert [known_after(news_s) for news_s in (17.0, 31.0, 45.9, 46.0)] == [False, False, False, True]
+
+
 def test_what_an_earlier_version_shows_is_needed_at_once_and_by_a_follower_far_behind(library: Library) -> None:
     for number in range(300):
         put(library, "P1-Film/a.mov", b"%d" % number)
