@@ -131,6 +131,7 @@ class Committer:
         self._queue: deque[_Ticket[Any]] = deque()
         self._gate = threading.Lock()  # over `_queue` and `_led`, for moments only
         self._led = False  # is somebody leading a group?
+        self.commits = 0  # of the index
 
     def commit(self, change: Change[T]) -> T:
         """Run `change` and make what it did last; its result, or what it raised. Degraded and NoSpace come from the disk.
@@ -214,6 +215,7 @@ class Committer:
                 if events:
                     note_applied(self._index, txn, events[-1])
                 txn.commit()
+                self.commits += 1
             except IndexFull as error:
                 full = error
                 if events:

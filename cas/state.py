@@ -12,8 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from cas.errors import Degraded, NoSpace
 from cas.system import FAILING, FULL, System
@@ -22,6 +21,24 @@ log = logging.getLogger("filmcan.cas")
 RESERVE_BYTES = 2 << 30  # durability reference §5: the smaller of 2 GiB and 1 % stays free
 RESERVE_INODES = 10_000  # the smaller of this and 1 %; each upload takes one
 PROBE_BYTES = 64 << 10
+
+
+class Told:
+    """See `State.told`. No generator: every read and write of a body passes here, and it takes a fifth of the time."""
+
+    __slots__ = ("_needed_bytes", "_state")
+
+    def __init__(self, state: State, needed_bytes: int) -> None:
+        self._state, self._needed_bytes = state, needed_bytes
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            told = self._state.explain(error, self._needed_bytes)
+            if told is not error:
+                raise told from error
 
 
 class State:
@@ -143,16 +160,9 @@ class State:
             return NoSpace(needed_bytes, self.available_bytes(), why)
         return error
 
-    @contextmanager
-    def told(self, needed_bytes: int = 0) -> Iterator[None]:
-        """Errors of the disk inside come out as `explain` has them."""
-        try:
-            yield
-        except OSError as error:
-            told = self.explain(error, needed_bytes)
-            if told is error:
-                raise
-            raise told from error
+    def told(self, needed_bytes: int = 0) -> Told:
+        """`with state.told():` errors of the disk inside come out as `explain` has them."""
+        return Told(self, needed_bytes)
 
     def lost_sync(self, what: str, error: OSError) -> None:
         """A sync failed. It is final for the whole store, as a second one would report success although data is lost (fsync(2));

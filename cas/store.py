@@ -199,6 +199,11 @@ class Store:
                 self.doubt.settle(digest)
         raise BlobDamaged(digest.hex, "somebody changes it all the time")
 
+    @property
+    def commits(self) -> int:
+        """How often the index was changed since it was opened."""
+        return self._committer.commits
+
     def _watched(self, change: Callable[[Acts], T], acts: Acts) -> T:
         """A change, with the files it acts on kept calm (cas/calm.py)."""
         calm = self.contents.calm

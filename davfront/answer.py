@@ -7,6 +7,7 @@ whole, a 2xx for a request whose body did not arrive, a second request read out 
 import logging
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ _ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None
 
 JOIN_BYTES = 1 << 16  # up to here copying head and body together is cheaper than a second system call
 DRAIN_BYTES, DRAIN_S = 1 << 20, 2.0  # an unread body smaller than this is dropped to keep the connection
+_JUDGED = {"connection", "transfer-encoding"}
 _STATUS = re.compile(r"[1-9]\d\d(?: [^\x00-\x1f\x7f]*)?")
 
 
@@ -89,9 +91,7 @@ class Answer:
                 raise exc_info[1]
         elif self._status:
             raise AnswerWrong("start_response was called twice")
-        if not _STATUS.fullmatch(status):
-            raise AnswerWrong("malformed status")
-        self._status = status if len(status) > 3 else status + " "  # RFC 9112 §4: the space stays
+        self._status = _status_line(status)
         self._headers = headers
         self._length = _declared_length(headers)
         self._bodiless = self._is_head or status[:3] in ("204", "304")
@@ -130,7 +130,7 @@ class Answer:
         if self._bodiless:
             self._put(head)
         elif len(body) <= JOIN_BYTES:
-            self._put(head + body)
+            self._put(head, body)
         else:
             self._put(head, more=True)
             self._put(body)
@@ -145,7 +145,7 @@ class Answer:
             self._put(head)
         elif body.length <= JOIN_BYTES or not self._wire.can_send_file():
             for block in body:
-                self._put(head + block)
+                self._put(head, block)
                 head = b""
         else:
             self._put(head, more=True)
@@ -173,7 +173,7 @@ class Answer:
         if head and len(piece) > JOIN_BYTES:
             self._put(head, more=True)
             head = b""
-        self._put(head + piece if head else piece)
+        self._put(head, piece)
 
     def _count(self, piece: bytes) -> None:
         if not isinstance(piece, bytes):
@@ -190,10 +190,10 @@ class Answer:
         if not self._bodiless and self._length is not None and self._sent_bytes < self._length:
             raise AnswerWrong("the body is shorter than its Content-Length")
 
-    def _put(self, data: bytes, more: bool = False) -> None:
+    def _put(self, *pieces: bytes, more: bool = False) -> None:
         """From the first byte on, a failure can only be shown by breaking the connection."""
         self._head_sent = True
-        self._wire.send(data, more)
+        self._wire.send(*pieces, more=more)
 
     # -- the head
 
@@ -204,11 +204,14 @@ class Answer:
         whole       the application has no more use for the body of the request
         """
         code = self._check()
-        headers = [(name, value) for name, value in self._headers if self._may_send(name, value, code)]
+        names = {name.lower() for name, _ in self._headers}
+        if names.isdisjoint(_JUDGED) and code not in (204, 304):
+            headers = self._headers.copy()
+        else:
+            headers = [(name, value) for name, value in self._headers if self._may_send(name, value, code)]
         if not self._bodiless:
             self._settle_length(headers, size_bytes)
         self._settle_connection(headers, whole)
-        names = {name.lower() for name, _ in headers}
         if "date" not in names:
             headers.append(("Date", self._date()))
         if "server" not in names:
@@ -287,6 +290,13 @@ def _place(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "nowhere"
+
+
+@lru_cache(maxsize=64)
+def _status_line(status: str) -> str:
+    if not _STATUS.fullmatch(status):
+        raise AnswerWrong("malformed status")
+    return status if len(status) > 3 else status + " "  # RFC 9112 §4: the space stays
 
 
 def _declared_length(headers: Headers) -> int | None:

@@ -159,6 +159,7 @@ def _origin(method: str, target: str) -> tuple[str, str | None]:
     return (match[2] if match[2].startswith("/") else "/" + match[2]), match[1]
 
 
+@lru_cache(maxsize=512)
 def _path_and_query(raw_target: str) -> tuple[str, str]:
     """The one place where a path is decoded.
 
@@ -182,16 +183,21 @@ def _path_and_query(raw_target: str) -> tuple[str, str]:
     return octets.decode("latin-1"), query
 
 
+@lru_cache(maxsize=64)
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
+
+
 def _check_host(fields: dict[str, str], version: str, authority: str | None) -> None:
     """One Host for HTTP/1.1; a host in the target replaces it (RFC 9112 §3.2, §3.2.2)."""
     host = fields.get("HTTP_HOST")
     if host is None:
         if version == "HTTP/1.1":
             raise BadRequest("HTTP/1.1 needs a Host field")
-    elif not _HOST.fullmatch(host):
+    elif not _is_host(host):
         raise BadRequest("the Host field is malformed")
     if authority is not None:
-        if not _HOST.fullmatch(authority):
+        if not _is_host(authority):
             raise BadRequest("the host in the target is malformed")
         fields["HTTP_HOST"] = authority
 

@@ -43,7 +43,12 @@ class Target:
 
 def from_environ(environ: Mapping[str, Any]) -> Target:
     """The target of the request itself; PATH_INFO holds the decoded bytes as Latin-1 (PEP 3333)."""
-    return _target(environ.get("PATH_INFO", "").encode("latin-1").split(b"/"))
+    return _of_path(environ.get("PATH_INFO", ""))
+
+
+@lru_cache(maxsize=512)  # a player asks for one path hundreds of times
+def _of_path(path: str) -> Target:
+    return _target(path.encode("latin-1").split(b"/"))
 
 
 def _target(segments: list[bytes]) -> Target:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -55,6 +54,22 @@ class Act(NamedTuple):
 def device_of(environ: dict[str, Any]) -> str:
     """Who sends a request: the address of the client."""
     return str(environ.get("REMOTE_ADDR") or "unknown")[:KEY_BYTES]
+
+
+class Minding:
+    """See `Brake.minding`. No generator: every request passes here."""
+
+    __slots__ = ("_brake",)
+
+    def __init__(self, brake: Brake) -> None:
+        self._brake = brake
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Paused) and error.path is not None:
+            self._brake.note(error.device)
 
 
 class Brake:
@@ -107,17 +122,12 @@ class Brake:
             recent.popleft()
         return recent
 
-    @contextmanager
-    def minding(self) -> Iterator[None]:
+    def minding(self) -> Minding:
         """Around whatever calls `take`, outside of changes: who is paused in here is noted for good before it is told."""
-        try:
-            yield
-        except Paused as error:
-            if error.path is not None:
-                self._note(error.device)
-            raise
+        return Minding(self)
 
-    def _note(self, device: str) -> None:
+    def note(self, device: str) -> None:
+        """Keep for good that a device is paused; once."""
         with self._lock:
             row = self._paused.get(device)
         if row is None:

@@ -34,6 +34,7 @@ from views.errors import IsAFolder, NotAFolder, NotMedia
 from views.heal import Healer
 from views.history import History
 from views.jobs import Queue
+from views.lookups import Lookups
 from views.media import is_media
 from views.past import Past, is_past, is_trash
 from views.replaced import half_replaced
@@ -131,6 +132,7 @@ class Library:
             self.store.close()
             raise
         self.root = self.store.layout.root
+        self._lookups = Lookups(self.store, self.tree)
         self._lazy_sums = LazySums(self.store, SUMS_WANTED)
         refuse = options.refuse_clashes or ignores_case(self.store)
         self.tags = Tags(self.tree)
@@ -199,9 +201,11 @@ class Library:
         """A file and its bytes; the caller closes them. NameNotFound, IsAFolder, BlobDamaged."""
         if is_past(path):
             self.past.catch_up(path)
-        with self.store.index.read() as txn:
-            entry = self.past.look(txn, path).entry if is_past(path) else self.tree.found(txn, path)[1]
-            row = self.store.blobs.get(txn, entry.raw_digest) if entry.raw_digest else None
+            with self.store.index.read() as txn:
+                entry = self.past.look(txn, path).entry
+            row = None
+        else:
+            entry, row = self._lookups.file(path)
         if entry.digest is None:
             raise IsAFolder(path)
         return entry, self.store.open(entry.digest, row)

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -86,9 +87,15 @@ def _validators(content: Content) -> list[Header]:
     return [("ETag", content.etag), ("Last-Modified", http_date(content.modified_ns // SECOND_NS)), _CACHE]
 
 
+@lru_cache(maxsize=256)
+def _described(name: str) -> tuple[Header, ...]:
+    """What is told of every file with this name."""
+    disposition = media_types.disposition(name, media_types.of(name))
+    return ("Accept-Ranges", "bytes"), *_SHIELD, ("Content-Disposition", disposition)
+
+
 def _answer(content: Content, environ: Mapping[str, Any]) -> Response:
-    headers = [*_validators(content), ("Accept-Ranges", "bytes"), *_SHIELD]
-    headers.append(("Content-Disposition", media_types.disposition(content.name, content.media_type)))
+    headers = [*_validators(content), *_described(content.name)]
     if environ["REQUEST_METHOD"] == "HEAD":
         _close(content)
         return Response(200, [*headers, *_length(content.media_type, content.size_bytes)], [])

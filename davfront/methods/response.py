@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +34,11 @@ def allowed_on(entry: Entry | None) -> Header:
     return allow(ON_FOLDER if entry.is_folder else ON_FILE)
 
 
+@lru_cache(maxsize=64)
+def _line(status: int) -> str:
+    return f"{status} {HTTPStatus(status).phrase}"
+
+
 class Response:
     """Status, header fields and body; `body` may be a `FileBody`, a list or a generator."""
 
@@ -59,7 +65,7 @@ class Response:
         return cls(status, (*headers, *length), [])
 
     def send(self, start_response: StartResponse) -> Iterable[bytes]:
-        start_response(f"{self.status} {HTTPStatus(self.status).phrase}", self.headers)
+        start_response(_line(self.status), self.headers)
         return self.body
 
 
