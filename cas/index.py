@@ -134,10 +134,14 @@ Derive = Callable[["WriteTxn", bytes, Any, Any], None]  # txn, key, row before, 
 
 
 class ReadTxn:
-    """One moment of the index. Keep it short: pages it sees cannot be used again meanwhile."""
+    """One moment of the index. Keep it short: pages it sees cannot be used again meanwhile.
+
+    memo   what owners of tables found out and may need again; empty again whenever something was written
+    """
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
+        self.memo: dict[str, Any] = {}
 
 
 class Reading:
@@ -180,6 +184,7 @@ class WriteTxn(ReadTxn):
         after = None if packed is None else table.seal(key, packed)
         if before == after:
             return
+        self.memo.clear()
         self._write(table, key, after)
         self._done.append((table, key, before, after))
         if table.journaled:
@@ -234,6 +239,7 @@ class WriteTxn(ReadTxn):
 
     def rollback(self, mark: int) -> None:
         """Take back everything since `mark`."""
+        self.memo.clear()
         while len(self._done) > mark:
             table, key, before, _ = self._done.pop()
             self._write(table, key, before)

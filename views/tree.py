@@ -247,6 +247,12 @@ class Tree:
 
     def spot(self, txn: ReadTxn, path: str) -> Spot:
         """Where `path` is or would be. NotAFolder, ParentMissing, NameReserved when it could not be anywhere."""
+        known = txn.memo.get(path)  # a guard asked first
+        if known is None:
+            known = txn.memo[path] = self._spot(txn, path)
+        return known
+
+    def _spot(self, txn: ReadTxn, path: str) -> Spot:
         if not path:
             return Spot((), "", self.top(txn))
         chain: list[Entry] = []
