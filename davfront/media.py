@@ -18,8 +18,9 @@ from davfront.errors import DavError
 from davfront.methods.read import Closer, Content, serve
 from davfront.methods.response import Header, Response
 from davfront.paths import Target
+from views.catalogue import Generated
 from views.errors import IsAFolder, NameNotFound, NameReserved, NotAFolder, ParentMissing
-from views.library import Generated, Library
+from views.library import Library
 from views.past import HISTORY_NAME
 from views.previews import THUMBNAILS, Previews
 from views.status import status_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cas.collect import DAY_NS
 from cas.pulse import Pulse
 from cas.system import System
-from tools.config import Settings
+from tools.settings import Settings
 from views.derived.darkroom import Darkroom
 from views.followers import FollowerThread
 from views.keeper import Keeper, Keeping

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 
 import click
 
-from tools.config import ConfigError
 from tools.desk import DONE, FAILED, STOPPED, USAGE, Refused, print_json, sentence
+from tools.settings import ConfigError
 
 COMMANDS = {
     "serve": "Serve a folder over WebDAV",

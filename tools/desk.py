@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.config import Settings, load
+from tools.config import load
+from tools.settings import Settings
 
 if TYPE_CHECKING:
     from tools.progress import Progress

@@ -20,7 +20,7 @@ import traceback
 from pathlib import Path
 
 from tools.assemble import make_server, open_libraries, rooms
-from tools.config import Settings
+from tools.settings import Settings
 
 START_S = 60.0
 

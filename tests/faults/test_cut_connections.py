@@ -25,7 +25,7 @@ from tests.faults.figures import count, some, tell
 from tests.faulty import QuickSystem
 from tests.state import put, read
 from tools.assemble import desk_of, mounted, open_libraries, rooms
-from tools.config import Settings
+from tools.settings import Settings
 from views.library import Library
 from views.web.app import make_app
 

@@ -26,7 +26,7 @@ from tests.faults.operations import OPERATIONS, State, Wire, ask, check, prepare
 from tests.faulty import LASTING, FaultySystem, QuickSystem
 from tests.state import put, rows, without_index
 from tools.assemble import make_server, open_libraries
-from tools.config import Settings
+from tools.settings import Settings
 from views.library import Library
 
 ONLY = os.environ.get("FILMCAN_ERROR", "")

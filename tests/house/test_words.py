@@ -13,7 +13,7 @@ import pytest
 
 from tests.house.code import HOUSE, ORDER, modules, tree
 from tools.cli import COMMANDS, program
-from tools.config import SETTINGS, Setting
+from tools.settings import SETTINGS, Setting
 
 README = (HOUSE / "README.md").read_text(encoding="utf-8")
 

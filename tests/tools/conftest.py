@@ -11,6 +11,7 @@ import pytest
 
 from tools import config
 from tools.cli import main
+from tools.settings import SETTINGS
 
 
 class Said(NamedTuple):
@@ -34,7 +35,7 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "user" / "config.toml"
     path.parent.mkdir()
     monkeypatch.setattr(config, "user_file", lambda: path)
-    for item in config.SETTINGS:
+    for item in SETTINGS:
         for variable in (item.variable, *item.also, config.CONFIG_VARIABLE):
             monkeypatch.delenv(variable, raising=False)
     return path

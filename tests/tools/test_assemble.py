@@ -16,7 +16,8 @@ import pytest
 
 from cas.errors import NoSpace
 from tools.assemble import background, left_alone, make_server, open_libraries, open_library
-from tools.config import Settings, load
+from tools.config import load
+from tools.settings import Settings
 from views.errors import Clash
 from views.reindex import plan
 

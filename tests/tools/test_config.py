@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tools import config
-from tools.config import SETTINGS, SettingInvalid, Settings, SettingsFileInvalid, load
+from tools.config import SettingsFileInvalid, load
+from tools.settings import BY_NAME, SETTINGS, SettingInvalid, Settings
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_an_empty_variable_counts_as_silence() -> None:
     ],
 )  # fmt: skip
 def test_a_bad_value_names_the_setting_its_origin_and_the_remedy(name: str, text: str) -> None:
-    variable = config.BY_NAME[name].variable
+    variable = BY_NAME[name].variable
     with pytest.raises(SettingInvalid) as refusal:
         load(environ={variable: text})
     assert (refusal.value.name, refusal.value.origin) == (name, variable)

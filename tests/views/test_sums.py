@@ -13,7 +13,8 @@ import pytest
 from cas.digest import sums_of
 from tests.faulty import QuickSystem
 from tests.state import put
-from views.library import LAZY_SUM_BYTES, Library
+from views.catalogue import LAZY_SUM_BYTES
+from views.library import Library
 from views.sums import LazySums
 
 FILM = "P1-Film"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from tools import config
-from tools.config import SETTINGS, Settings
 from tools.desk import Desk, at_desk
+from tools.settings import SETTINGS, Setting, Settings
 
 
 @click.group(short_help="Show every setting and where it comes from")
@@ -57,7 +57,7 @@ def show(desk: Desk, as_toml: bool) -> None:
     )
 
 
-def _told(item: config.Setting, settings: Settings) -> tuple[str, str]:
+def _told(item: Setting, settings: Settings) -> tuple[str, str]:
     value = item.show(getattr(settings, item.name))
     if isinstance(value, bool):
         value = "yes" if value else "no"

@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 import click
 
 from tools import config
-from tools.config import Settings
 from tools.desk import DONE, PROBLEMS, Desk, at_desk, count, human_size
+from tools.settings import Settings
 
 NEEDED_PYTHON = (3, 11)
 OPEN_FILES = 1024  # 64 requests with a file, a folder and a socket each, the index, the watcher, and room

@@ -10,7 +10,8 @@ import click
 from tools.desk import Desk, at_library, count, human_size
 
 if TYPE_CHECKING:
-    from views.library import Library, Project
+    from views.catalogue import Project
+    from views.library import Library
 
 
 class Facts(TypedDict):

@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from tools.commands.verify import in_words
-from tools.config import BY_NAME, SETTINGS, Setting, Settings
 from tools.desk import DONE, Desk, Refused, at_desk, holds_a_root, make_root, sentence
+from tools.settings import BY_NAME, SETTINGS, Setting, Settings
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOWHERE = "192.0.2.1"  # RFC 5737: an address nobody has; asking for the way there sends nothing

@@ -11,8 +11,9 @@ from typing import Any
 
 from cas.digest import Digest
 from cas.verify import Finding
+from views.catalogue import Project
 from views.entry import Entry
-from views.library import Library, Project
+from views.library import Library
 from views.mhl.compare import File, Folder, Told, compare
 from views.mhl.history import History
 from views.mhl.shelf import NAME, Held, Shelf

@@ -14,7 +14,8 @@ from cas.index import ReadTxn
 from views.arrivals import ORIGINALS
 from views.batch_files import FOLDER, counts, meta, told
 from views.batches import BatchItem, BatchRow
-from views.library import Library, Project
+from views.catalogue import Project
+from views.library import Library
 from views.sources import PRIMARY
 from views.web import body, receipt, urls, works
 from views.web.app import Routes

@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from cas.state import State
+from views.catalogue import Project
 from views.derived.darkroom import Darkroom
 from views.errors import NameNotFound, NotAFolder, SourceUnknown
 from views.libraries import Libraries
-from views.library import Library, Project
+from views.library import Library
 from views.sources import PRIMARY, Sources
 from views.web.errors import ApiError
 from views.work import Works

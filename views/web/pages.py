@@ -16,8 +16,9 @@ import falcon
 from cas.errors import Degraded
 from cas.replay import APPLIED
 from views.care import Lost
+from views.catalogue import Project
 from views.entry import Entry, Kind
-from views.library import Library, Project
+from views.library import Library
 from views.receipt import Receipts, told
 from views.sources import PRIMARY
 from views.status import status_of

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.tools.conftest import Filmcan
-from tools.config import SETTINGS, load
+from tools.config import load
+from tools.settings import SETTINGS
 
 
 def test_each_value_is_shown_with_its_origin(filmcan: Filmcan, own_settings: Path, root: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.tools.conftest import Filmcan
 from tools.commands import doctor
-from tools.config import Settings
+from tools.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ import pytest
 
 from tests.tools.conftest import Filmcan
 from tools.commands.serve import addresses
-from tools.config import Settings, load
+from tools.config import load
+from tools.settings import Settings
 
 LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)/dav/")
 
