@@ -78,22 +78,26 @@ class Desk:
             self.say("  ".join(cells).rstrip())
 
     def seek_root(self) -> None:
-        """For commands whose answer is an assurance. Refused where no root is: of a disk that is not connected, or under a name
+        """For commands that work with what is there. Refused where no root is: of a disk that is not connected, or under a name
         mistyped, nothing must be called whole or safe, and no empty store be left behind."""
         root = self.settings.root
         if root.is_file() or (root.is_dir() and holds_a_root(root)):
             return  # a file is refused by make_root
         what = "holds nothing of filmcan" if root.exists() else "is not there"
-        raise Refused(f"{root} {what}; connect its disk, or name another root with --root")
+        raise Refused(f"{root} {what}; connect its disk, or name another root with --root (serve, put and import begin one)")
 
     @contextmanager
-    def library(self) -> Iterator[Library]:
+    def library(self, *, makes: bool = False) -> Iterator[Library]:
         """The library of the root, opened for this command alone; LockHeld when a server has it open.
 
         The limit on uploads is for those who send, not for the person at the machine.
+
+        makes   the command brings something: a root is made where none is
         """
         from tools.assemble import open_library
 
+        if not makes:
+            self.seek_root()
         make_root(self.settings.root)
         with open_library(dataclasses.replace(self.settings, max_upload_mb=0)) as library:
             yield library
@@ -107,7 +111,7 @@ class Desk:
 
         source = self._source or PRIMARY
         if alone:
-            with self.library() as library:
+            with self.library(makes=True) as library:
                 yield {source: library}, source
             return
         make_root(self.settings.root)

@@ -10,6 +10,7 @@ import lmdb
 import msgspec
 import pytest
 
+from cas import index as index_room
 from cas.errors import FormatUnknown
 from cas.index import Index, IndexDamaged, Table, WriteTxn
 
@@ -233,3 +234,47 @@ def test_a_table_is_made_while_others_write(notes: Notes) -> None:
         notes.index.table(f"later{number}", Note)
     stop.set()
     writer.join()
+
+
+@pytest.mark.parametrize("how", ["table", "reserve", "abort"])
+def test_what_another_thread_of_ours_writes_is_no_foreign_write(
+    notes: Notes, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How the file looks was remembered when the next could write already: out of file descriptors, with one change given up
+    and another beginning, the store believed that somebody else had written, and only read from then on."""
+    looked, go_on = threading.Event(), threading.Event()
+    look, wrote, remembering = index_room.look, notes.index.wrote, list[bool]()
+
+    def slow_look(path: str) -> index_room.Look:
+        seen = look(path)
+        if threading.current_thread() is other and remembering:
+            looked.set()
+            go_on.wait(0.3)
+        return seen
+
+    def remember() -> None:
+        if threading.current_thread() is other:
+            remembering.append(True)
+        wrote()
+
+    def act() -> None:
+        if how == "abort":
+            txn = notes.index.write()
+            notes.notes.put(txn, b"given up", Note("one"))
+            txn.abort()
+        elif how == "table":
+            notes.index.table("later", Note)
+        else:
+            notes.index.reserve("later")
+
+    monkeypatch.setattr(index_room, "look", slow_look)
+    monkeypatch.setattr(notes.index, "wrote", remember)
+    other = threading.Thread(target=act, daemon=True)
+    other.start()
+    assert looked.wait(5)
+    txn = notes.index.write()
+    notes.notes.put(txn, b"k", Note("one"))
+    txn.commit()
+    go_on.set()
+    other.join()
+    notes.index.check_file()

@@ -51,12 +51,19 @@ def test_errors_of_the_system_name_their_files() -> None:
     assert sentence(OSError("odd")) == "odd"
 
 
-@pytest.mark.parametrize("words", [("verify",), ("verify", "--quick"), ("receipt", "Wedding"), ("receipt", "--card", ".")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify",), ("verify", "--quick"), ("receipt", "Wedding"), ("receipt", "--card", "."), ("ls",), ("reindex",),
+        ("rebuild",), ("collect", "--dry-run"), ("restore", "--list"), ("project", "list"), ("get", "P1-Wedding/a.mov", "-"),
+        ("brake", "list"),
+    ],
+)  # fmt: skip
 def test_where_no_root_is_nothing_is_called_whole_and_no_root_is_made(
     filmcan: Filmcan, root: Path, words: tuple[str, ...]
 ) -> None:
     said = filmcan(*words)
-    assert (said.code, said.out) == (3, "") and f"{root} is not there; connect its disk" in said.err
+    assert (said.code, said.out) == (3, "") and f"{root} is not there; connect its disk" in said.err, said
     assert not root.exists()
     root.mkdir()
     (root / "Movies").mkdir()

@@ -71,7 +71,7 @@ def create(desk: Desk, label: str, notes: str, editable: bool) -> None:
       filmcan project create "Wedding Anna" --notes "two cameras, drone"
       filmcan project create Grading --editable
     """
-    with desk.library() as library:
+    with desk.library(makes=True) as library:
         placed = library.make_project(label, notes, editable=editable)
         facts = _facts(library, library.project(placed.entry.name))
     desk.say(f"{facts['name']}: {'made' if placed.created else 'exists already'}")

@@ -44,7 +44,7 @@ def command(desk: Desk, files: tuple[Path, ...], dest: str) -> None:
       ffmpeg -i in.mov -f mp4 - | filmcan put - P3-Interview/exports/cut.mp4
     """
     placed = []
-    with desk.library() as library, desk.progress("storing") as progress:
+    with desk.library(makes=True) as library, desk.progress("storing") as progress:
         progress.expect(len(files), sum(file.stat().st_size for file in files if file != STDIN))
         into_folder = len(files) > 1 or dest.endswith("/") or _is_folder(library, dest)
         if into_folder and STDIN in files:

@@ -39,7 +39,6 @@ def command(desk: Desk, quick: bool) -> int:
     """
     from cas.verify import verify
 
-    desk.seek_root()
     with desk.library() as library, desk.progress("reading") as progress:
         progress.expect(0, library.space().used_bytes)
 

@@ -128,6 +128,7 @@ def test_ls_of_everything_is_what_walks_find(filmcan: Filmcan, clip: Path) -> No
     assert len(entries[3]["blake3"]) == 64 and entries[0]["blake3"] is None
 
 
-def test_an_empty_root_lists_nothing(filmcan: Filmcan) -> None:
+def test_an_empty_root_lists_nothing(filmcan: Filmcan, root: Path) -> None:
+    (root / ".filmcan").mkdir(parents=True)
     assert filmcan("ls").out == ""
     assert filmcan("ls", "--json").json == []
