@@ -130,11 +130,13 @@ class Desk:
 
 
 def holds_a_root(root: Path) -> bool:
-    """Is there a store, or projects that one was lost from, or that an older system kept?"""
+    """Is there a store, a list of sources, or projects that a store was lost from, or that an older system kept?"""
     from cas.layout import HOME
     from views.naming import is_project_name
+    from views.sources import FOLDER
 
-    return (root / HOME).exists() or any(is_project_name(entry.name) and entry.is_dir() for entry in root.iterdir())
+    marked = (root / HOME).exists() or (root / FOLDER).exists()
+    return marked or any(is_project_name(entry.name) and entry.is_dir() for entry in root.iterdir())
 
 
 def make_root(root: Path) -> None:

@@ -48,6 +48,11 @@ def test_a_misspelt_command_is_answered_with_the_right_one(filmcan: Filmcan) -> 
     assert "did you mean export?" in said.err
 
 
+@pytest.fixture(autouse=True)
+def _begun(root: Path) -> None:
+    (root / ".filmcan").mkdir(parents=True)
+
+
 def test_a_wrong_option_is_a_matter_of_usage(filmcan: Filmcan) -> None:
     assert filmcan("ls", "--nonsense").code == 2
 

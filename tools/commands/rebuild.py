@@ -27,6 +27,7 @@ def command(desk: Desk) -> None:
     from tools.assemble import left_alone
     from views.reindex import apply, plan
 
+    desk.seek_root()
     settings = desk.settings
     home = Home(settings.root, System())  # takes the lock: a running server keeps its index
     try:

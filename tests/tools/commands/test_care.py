@@ -125,7 +125,8 @@ def test_collect_takes_nothing_that_is_needed_or_young(filmcan: Filmcan, card: P
     assert len([path for path in (root / ".filmcan/blobs").rglob("*") if path.is_file()]) == 2
 
 
-def test_collect_tells_before_it_acts(filmcan: Filmcan) -> None:
+def test_collect_tells_before_it_acts(filmcan: Filmcan, root: Path) -> None:
+    (root / ".filmcan").mkdir(parents=True)
     said = filmcan("collect", "--dry-run")
     assert said.code == 0 and "0 clips would go" in said.out
 

@@ -41,7 +41,8 @@ def test_a_folder_inside_a_project_is_no_project(filmcan: Filmcan, root: Path) -
     assert (root / "P1-A/ingest").is_dir()
 
 
-def test_without_projects_the_list_says_how_to_begin(filmcan: Filmcan) -> None:
+def test_without_projects_the_list_says_how_to_begin(filmcan: Filmcan, root: Path) -> None:
+    (root / ".filmcan").mkdir(parents=True)
     assert "filmcan project create" in filmcan("project", "list").out
 
 

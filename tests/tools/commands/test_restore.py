@@ -92,6 +92,7 @@ def test_what_cannot_be_brought_back_is_said(filmcan: Filmcan, film: Path, words
 
 
 def test_a_paused_device_is_listed_and_let_go_on(filmcan: Filmcan, root: Path) -> None:
+    (root / ".filmcan").mkdir(parents=True)
     assert "No device is paused." in filmcan("brake", "list").out
     library = Library(root, QuickSystem(), Options(brake_limit=1))
     with pytest.raises(Paused), library.brake.minding():

@@ -107,6 +107,7 @@ def test_a_broken_list_is_named_and_kept(filmcan: Filmcan, nas: Path, root: Path
 def test_a_source_can_be_used_while_a_server_has_the_primary_root(filmcan: Filmcan, nas: Path, root: Path) -> None:
     from views.library import Library
 
+    filmcan("project", "create", "A", "--source", "nas")
     library = Library(root)
     assert filmcan("ls", "--source", "nas").code == 0
     assert filmcan("ls").code == 3
