@@ -204,7 +204,7 @@ def told(story: type[Story], count: int, *phases: Phase) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.timeout(1800)  # 40 s alone; longer with other work beside it
+@pytest.mark.timeout(300 + 2 * figures.count("MODEL"))  # a fifth of a second each, alone
 def test_what_was_answered_outlives_every_power_cut_of_every_story() -> None:
     count = figures.count("MODEL")
     told(Story, count, Phase.generate, Phase.shrink)
