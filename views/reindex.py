@@ -231,12 +231,16 @@ class _Worker:
 
     def finish(self) -> None:
         """What a power cut left half replaced gets its place again (views/replaced.py)."""
-        while self._library.half_replaced:
-            item = self._library.half_replaced.pop()
-            if self._library.find(item.path) is None:
-                log.warning("“%s” was about to be replaced when the machine went down: it is put back", item.path)
+        waiting, self._library.half_replaced = self._library.half_replaced, []
+        for item in waiting:
+            if self._library.find(item.path) is not None:
+                continue
+            log.warning("“%s” was about to be replaced when the machine went down: it is put back", item.path)
+            try:
                 self._library.put_back(f"{TRASH_NAME}/{item.name}")
                 self.report.put_back.append(item.path)
+            except (NameProblem, OSError) as error:
+                self.report.failed[item.path] = f"it stays in the trash: {error}"
 
     def _put_back(self, step: HalfGone) -> None:
         """A name that is back says nothing about what happened to its file in between: that is read."""

@@ -33,6 +33,6 @@ def _is_missing(store: Store, tree: Tree, path: str) -> bool:
     try:
         with store.system.folder(store.home.root, tuple(folders)) as fd:
             store.system.stat(fd, name)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
     return False

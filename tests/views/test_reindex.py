@@ -19,9 +19,10 @@ from cas.digest import sums_of
 from cas.errors import BlobDamaged, CasError
 from cas.verify import verify
 from tests.faulty import Death, FaultySystem, QuickSystem
-from tests.state import check_replay, on_disk, put, read
+from tests.state import check_replay, in_index, on_disk, put, read
 from tests.views.by_hand import FILM, ORIGINALS, CountingSystem, check_settled, edit, lines, reindex, save, touch, write
 from views.entry import Kind
+from views.folder import name_in_trash
 from views.library import Library
 from views.reindex import Relocation, Report, apply, plan, plan_of
 from views.scan import Scanner
@@ -667,3 +668,27 @@ def test_a_reindex_that_fails_anywhere_is_finished_by_the_next_one(tmp_path: Pat
         assert set(findings(library)) <= {("missing", sums_of(b"edited").digest.hex)}, at
         check_replay(library).close()
         shutil.rmtree(library.root)
+
+
+@pytest.mark.parametrize("name", ["clip.mov", "folder"])
+def test_what_a_crash_left_in_the_trash_without_a_row_has_its_place_again(library: Library, name: str) -> None:
+    library.make_folder("P1-Film/folder")
+    put(library, "P1-Film/clip.mov", b"clip")
+    put(library, "P1-Film/folder/inner.mov", b"inner")
+    before, entry = in_index(library), library.entry(f"P1-Film/{name}")
+    day = library.store.layout.trash / "2026-11-25"
+    day.mkdir()
+    os.rename(library.root / "P1-Film" / name, day / name_in_trash(entry))
+    found = plan(library)
+    assert found.lines() == [f"put back   P1-Film/{name}"]
+    assert apply(library, found).put_back == [f"P1-Film/{name}"]
+    assert on_disk(library.root) == in_index(library) == before and plan(library).lines() == []
+    assert library.entry(f"P1-Film/{name}").id == entry.id
+
+
+def test_what_is_in_the_trash_by_right_stays_there(library: Library) -> None:
+    put(library, "P1-Film/clip.mov", b"old")
+    library.delete("P1-Film/clip.mov")
+    put(library, "P1-Film/clip.mov", b"new")
+    os.unlink(library.root / "P1-Film/clip.mov")
+    assert plan(library).lines() == ["missing    P1-Film/clip.mov"]
