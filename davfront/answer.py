@@ -301,6 +301,6 @@ def _status_line(status: str) -> str:
 
 def _declared_length(headers: Headers) -> int | None:
     for name, value in headers:
-        if name.lower() == "content-length":
+        if len(name) == len("content-length") and name.lower() == "content-length":
             return int(value)
     return None

@@ -83,19 +83,23 @@ def _close(content: Content) -> None:
         content.close()
 
 
-def _validators(content: Content) -> list[Header]:
-    return [("ETag", content.etag), ("Last-Modified", http_date(content.modified_ns // SECOND_NS)), _CACHE]
+def _validators(content: Content) -> tuple[Header, ...]:
+    return _of_state(content.etag, content.modified_ns // SECOND_NS)
+
+
+@lru_cache(maxsize=256)  # a player asks for one file hundreds of times
+def _of_state(etag: str, modified_s: int) -> tuple[Header, ...]:
+    return ("ETag", etag), ("Last-Modified", http_date(modified_s)), _CACHE
 
 
 @lru_cache(maxsize=256)
-def _described(name: str) -> tuple[Header, ...]:
-    """What is told of every file with this name."""
+def _of_name(name: str) -> tuple[Header, ...]:
     disposition = media_types.disposition(name, media_types.of(name))
     return ("Accept-Ranges", "bytes"), *_SHIELD, ("Content-Disposition", disposition)
 
 
 def _answer(content: Content, environ: Mapping[str, Any]) -> Response:
-    headers = [*_validators(content), *_described(content.name)]
+    headers = [*_validators(content), *_of_name(content.name)]
     if environ["REQUEST_METHOD"] == "HEAD":
         _close(content)
         return Response(200, [*headers, *_length(content.media_type, content.size_bytes)], [])
