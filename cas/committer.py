@@ -131,7 +131,7 @@ class Committer:
         self._queue: deque[_Ticket[Any]] = deque()
         self._gate = threading.Lock()  # over `_queue` and `_led`, for moments only
         self._led = False  # is somebody leading a group?
-        self.commits = 0  # of the index
+        self.commits = 0  # beginnings and ends of commits of the index: odd while one is under way
 
     def commit(self, change: Change[T]) -> T:
         """Run `change` and make what it did last; its result, or what it raised. Degraded and NoSpace come from the disk.
@@ -214,8 +214,11 @@ class Committer:
             try:
                 if events:
                     note_applied(self._index, txn, events[-1])
-                txn.commit()
                 self.commits += 1
+                try:
+                    txn.commit()
+                finally:
+                    self.commits += 1
             except IndexFull as error:
                 full = error
                 if events:

@@ -201,7 +201,7 @@ class Store:
 
     @property
     def commits(self) -> int:
-        """How often the index was changed since it was opened."""
+        """Another number after every change of the index; odd while one becomes visible."""
         return self._committer.commits
 
     def _watched(self, change: Callable[[Acts], T], acts: Acts) -> T:

@@ -5,7 +5,6 @@ The order of work is that of `views.edit`; each act looks again whether the disk
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,8 +26,6 @@ from views.folder import Folder, name_in_trash
 from views.tags import Tags
 from views.transfer import Transfer
 from views.tree import TOP, PastRow, Spot, Tree, entry_key, past_key
-
-log = logging.getLogger("filmcan.reindex")
 
 
 class ByHand:
@@ -208,8 +205,7 @@ class ByHand:
         entry = spot.entry
         if entry is None or self._tree.trashed.get(acts.txn, naming.key(name_in_trash(entry))) is not None:
             return False
-        log.warning("“%s” lay in the trash, and nobody was told it was deleted: it is put back", path)
-        return self._folder.dig_up(acts, day, name_in_trash(entry), spot.folders, entry.name)
+        return self._folder.dig_up(acts, day, entry, spot.folders)
 
     def _forget(self, acts: Acts, spot: Spot, entry: Entry) -> str:
         """The row goes into the trash, what took its name on disk stays. Its name there; "" when nothing is left to keep."""

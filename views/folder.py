@@ -164,12 +164,13 @@ class Folder:
         acts.forget_folders()
         return True
 
-    def dig_up(self, acts: Acts, day: str, trash_name: str, folders: Folders, name: str) -> bool:
-        """Undo `bury`. False when it does not lie there, or something else has the name."""
+    def dig_up(self, acts: Acts, day: str, entry: Entry, folders: Folders) -> bool:
+        """Undo `bury`. False when it does not lie there as the index believes, or something else has the name."""
+        trash, trash_name = (HOME, "trash", day), name_in_trash(entry)
         try:
-            if self.exists(acts, folders, name):
+            if self.exists(acts, folders, entry.name) or not (entry.is_folder or self.is_ours(acts, trash, trash_name, entry)):
                 return False
-            self.rename(acts, (HOME, "trash", day), trash_name, folders, name)
+            self.rename(acts, trash, trash_name, folders, entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True

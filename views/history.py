@@ -84,6 +84,7 @@ class History:
             self._behind_s, self._told = now_s, self.seq
             return float("inf")
         if self._told != self.seq:
+            self._behind_s = now_s if self._told <= self.seq - behind else self._behind_s
             self._told, self._news_s = self.seq, now_s
         rest_s = min(self._news_s + QUIET_S, self._behind_s + LATE_S) - now_s
         if not finish and behind < MANY_EVENTS and rest_s > 0:

@@ -34,7 +34,7 @@ from views.history import History
 from views.jobs import Queue
 from views.media import is_media
 from views.past import is_past, is_trash
-from views.replaced import half_replaced
+from views.replaced import put_back_replaced
 from views.restore import Restorer, writable
 from views.resumable import Resumable
 from views.tags import Tagged, clean
@@ -104,8 +104,8 @@ class Library(Catalogue):
         self.healer = Healer(self.store, self.tree, self.edit)
         self.store.doubt.names, self.store.doubt.mend = self.tree.paths_of, self.edit.mend
         self.store.doubt.accept = self.by_hand.accept_edit
-        self.half_replaced = half_replaced(self.store, self.tree, self.past)
         self.care = Care(self.store, self.tree, self.healer, self._collector, self.scrub)
+        put_back_replaced(self)
 
     def close(self) -> None:
         """After the last request. Gives the root back."""

@@ -30,7 +30,6 @@ from views.difference import (
 from views.edit import Placed
 from views.errors import NameProblem
 from views.library import Library
-from views.past import TRASH_NAME
 from views.previews import SUFFIXES, THUMBNAILS
 from views.scan import LEFT_ALONE, Scanner, Seen, Tick
 from views.tree import TOP, past_key
@@ -60,7 +59,6 @@ class Plan:
     steps: tuple[Step, ...]
     files: int = 0
     folders: int = 0
-    whole: bool = False
 
     def lines(self) -> list[str]:
         """One line a step: what, path, and where to."""
@@ -106,7 +104,7 @@ def plan_of(
     steps: list[Step] = list(seen.differences)
     if relocate:
         steps += _relocations(library, seen, project, tuple(left_alone))
-    return Plan(tuple(steps), seen.files, seen.folders, seen.whole)
+    return Plan(tuple(steps), seen.files, seen.folders)
 
 
 def _relocations(library: Library, seen: Seen, project: str | None, left_alone: tuple[str, ...]) -> list[Relocation]:
@@ -180,8 +178,6 @@ def apply(
         if tick is not None:
             tick(step.path)
         worker.do(step)
-    if plan.whole:
-        worker.finish()
     if progress is not None and plan.steps:
         progress(len(plan.steps), len(plan.steps), "")
     return worker.report
@@ -229,25 +225,14 @@ class _Worker:
             case Conflict():
                 self.report.conflicts.append(step)
 
-    def finish(self) -> None:
-        """What a power cut left half replaced gets its place again (views/replaced.py)."""
-        waiting, self._library.half_replaced = self._library.half_replaced, []
-        for item in waiting:
-            if self._library.find(item.path) is not None:
-                continue
-            log.warning("“%s” was about to be replaced when the machine went down: it is put back", item.path)
-            try:
-                self._library.put_back(f"{TRASH_NAME}/{item.name}")
-                self.report.put_back.append(item.path)
-            except (NameProblem, OSError) as error:
-                self.report.failed[item.path] = f"it stays in the trash: {error}"
-
     def _put_back(self, step: HalfGone) -> None:
         """A name that is back says nothing about what happened to its file in between: that is read."""
-        if self._store.commit(lambda acts: self._by_hand.put_back(acts, step.path, step.day)):
-            self.report.put_back.append(step.path)
-            if not step.entry.is_folder:
-                self._look_into(Edited(step.path, step.entry, step.entry.modified_ns))
+        if not self._store.commit(lambda acts: self._by_hand.put_back(acts, step.path, step.day)):
+            raise FileBusy(step.path)
+        log.warning("“%s” lay in the trash, and nobody was told it was deleted: it is put back", step.path)
+        self.report.put_back.append(step.path)
+        if not step.entry.is_folder:
+            self._look_into(Edited(step.path, step.entry, step.entry.modified_ns))
 
     def _is_known(self, step: NewFile) -> bool:
         """Has a request, or another look, taken this very file in since?"""

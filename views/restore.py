@@ -7,6 +7,7 @@ history is a copy, made of links to contents that are here.
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -127,6 +128,8 @@ class Restorer:
         self, acts: Acts, item: Buried, entry: Entry, folders: Folders, dst: Spot, there: Entry | None, moved: Entry
     ) -> bool:
         if not entry.is_folder and not self._folder.is_ours(acts, folders, item.entry.name, entry):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self._folder.set_aside(acts, folders, item.entry.name)
             return False
         over = there is not None and self._folder.is_ours(acts, dst.folders, there.name, there)
         if there is not None:

@@ -36,6 +36,7 @@ from views.library import Library
 from views.match import Match
 
 LEFT_ALONE = ("exports", "ingest/proxies", "ingest/thumbnails")  # relative to a project; settings add to them
+FEW = 50  # names are looked for one by one in a day of the trash; for more the day is listed
 MOST_FOLDERS = 100  # deep; each is an open descriptor and a few frames of the stack while it is looked through
 
 
@@ -45,7 +46,6 @@ class Seen:
 
     files: int = 0
     folders: int = 0
-    whole: bool = False
     differences: list[Difference] = field(default_factory=list)
 
 
@@ -73,7 +73,6 @@ class Scanner:
 
     def everything(self) -> Seen:
         """The top and all projects."""
-        self.seen.whole = True
         self._enter("", None, deep=True)
         return self._matched()
 
@@ -306,20 +305,28 @@ class Scanner:
         return self.seen
 
     def _half_gone(self, differences: list[Difference]) -> Iterator[Difference]:
-        days = days_of_trash(self._store)
-        for difference in differences:
-            yield (isinstance(difference, Gone) and self._in_trash(difference, days)) or difference
-
-    def _in_trash(self, gone: Gone, days: list[str]) -> HalfGone | None:
-        """Does it lie in the trash, and no row there knows of it?"""
-        trash_name = name_in_trash(gone.entry)
+        """The differences, with `HalfGone` for what lies in the trash without a row there."""
+        gone = {name_in_trash(one.entry): one for one in differences if isinstance(one, Gone) and not one.taken}
         with self._store.index.read() as txn:
-            known = gone.taken or self._tree.trashed.get(txn, naming.key(trash_name)) is not None
-        for day in () if known else days:
-            with self._system.folder(self._root, (HOME, "trash", day)) as fd, suppress(FileNotFoundError):
-                if modes.S_ISDIR(self._system.stat(fd, trash_name).st_mode) == gone.entry.is_folder:
-                    return HalfGone(gone.path, gone.entry, day, trash_name)
-        return None
+            wanted = {name: one for name, one in gone.items() if self._tree.trashed.get(txn, naming.key(name)) is None}
+        found = {half.path: half for day in days_of_trash(self._store) for half in self._in_trash(day, wanted)}
+        for difference in differences:
+            yield found.get(difference.path, difference) if isinstance(difference, Gone) else difference
+
+    def _in_trash(self, day: str, wanted: dict[str, Gone]) -> Iterator[HalfGone]:
+        """Which of these names lie there, and are what their rows believe?"""
+        with suppress(FileNotFoundError), self._system.folder(self._root, (HOME, "trash", day)) as fd:
+            few = wanted if len(wanted) <= FEW else {entry.name for entry in self._system.scan(fd)} & wanted.keys()
+            for name in few:
+                with suppress(FileNotFoundError):
+                    gone, stat = wanted[name], self._system.stat(fd, name)
+                    if modes.S_ISDIR(stat.st_mode) if gone.entry.is_folder else seal_from(stat) == self._seal_of(gone.entry):
+                        yield HalfGone(gone.path, gone.entry, day, name)
+
+    def _seal_of(self, entry: Entry) -> Seal | None:
+        with self._store.index.read() as txn:
+            row = self._store.blobs.get(txn, entry.raw_digest)
+        return entry.own or (row.seal if row else None)
 
 
 def _join(folder: str, name: str) -> str:

@@ -232,7 +232,8 @@ class Transfer:
         copied, lost = self._as_copied(acts, entry, dst, there), list[str]()
         if entry.is_folder:
             old = self._tree.projects.get(acts.txn, pack_id(entry.id)) if copied.kind is Kind.PROJECT else None
-            place, editable = (*dst.folders, copied.name), old.editable if old else None
+            place = (*dst.folders, copied.name)
+            editable = bool(old and old.editable) if copied.kind is Kind.PROJECT else None
             self.plant(acts, entry, copied, place, members, editable=editable, lost=lost, over=dst if there else None)
         else:
             copied = replace(copied, own=self._copied_file(acts, Digest(entry.raw_digest), copied, dst, there))
@@ -266,7 +267,10 @@ class Transfer:
             created_ns=there.created_ns if there and keep else acts.at_ns, arrived_ns=acts.at_ns, via="copy",
             hidden=hidden, own=None, kind=Kind.FOLDER if entry.is_folder else Kind.FILE,
         )  # fmt: skip
-        return self._folder_kind(acts, copied, dst, None) if entry.is_folder else copied
+        if not entry.is_folder:
+            return copied
+        number = naming.project_number(there.name) if there is not None and there.kind is Kind.PROJECT else None
+        return self._folder_kind(acts, copied, dst, number)
 
     def now(self, acts: Acts, folder: Entry) -> list[Entry]:
         """What a folder holds at this moment."""

@@ -406,6 +406,16 @@ def test_a_project_renamed_keeps_its_number_and_answers_to_the_new_name_only(lib
     assert on_disk(library.root) == in_index(library)
 
 
+def test_a_copy_over_a_project_by_the_name_a_client_chose_has_its_number(library: Library) -> None:
+    library.make_project("Foo")
+    library.make_project("Other")
+    put(library, f"{FILM}/a", b"film")
+    for _ in range(2):
+        assert library.copy(FILM, "Foo").path == "P2-Foo" and read(library, "Foo/a") == b"film"
+    assert sorted(project.name for project in library.projects()) == [FILM, "P2-Foo", "P3-Other"]
+    assert on_disk(library.root) == in_index(library)
+
+
 def test_a_relabelled_project_never_takes_the_folder_of_another(library: Library) -> None:
     library.make_project("P1-other take")  # a second project with number 1, asked for by its whole name
     put(library, "P1-other-take/a", b"kept")

@@ -173,3 +173,10 @@ def test_a_disk_that_cannot_refuses_with_the_reason(root: Path) -> None:
             library.make_project("Cut", editable=True)
         assert library.projects() == [] and not any(root.glob("P*"))
         library.make_project("Cut")
+
+
+def test_what_takes_the_place_of_an_editable_project_is_editable_only_if_it_was_before(library: Library) -> None:
+    library.make_folder(f"{FILM}/folder")
+    library.copy(f"{FILM}/a.mov", f"{FILM}/folder/b.mov")
+    library.copy(f"{FILM}/folder", CUT)
+    assert not library.project(CUT).row.editable and is_shared(library, f"{CUT}/b.mov")

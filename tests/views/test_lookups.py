@@ -62,3 +62,22 @@ def test_a_reader_beside_a_writer_never_goes_back(root: Path) -> None:
         for reader in readers:
             reader.join()
         assert wrong == []
+
+
+def test_what_others_were_told_already_is_read_while_a_change_becomes_visible(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the commit of the index and the count of it, HEAD told of a new file and GET gave the old one."""
+    with closing(Library(root, QuickSystem())) as library:
+        library.make_project("Film")
+        put(library, CLIP, b"one")
+        assert read(library, CLIP) == b"one"
+        seen, wrote = list[tuple[int, bytes]](), library.store.index.wrote
+
+        def look() -> None:
+            wrote()
+            seen.append((library.entry(CLIP).size_bytes, read(library, CLIP)))
+
+        monkeypatch.setattr(library.store.index, "wrote", look)
+        put(library, CLIP, b"three")
+        assert seen == [(5, b"three")] and read(library, CLIP) == b"three"

@@ -692,3 +692,30 @@ def test_what_is_in_the_trash_by_right_stays_there(library: Library) -> None:
     put(library, "P1-Film/clip.mov", b"new")
     os.unlink(library.root / "P1-Film/clip.mov")
     assert plan(library).lines() == ["missing    P1-Film/clip.mov"]
+
+
+def test_a_file_that_is_not_what_its_row_believes_is_not_dug_up(library: Library) -> None:
+    """A file came back from the trash made anew, and its old link stayed there; deleted by hand later, that came back."""
+    put(library, "P1-Film/clip.mov", b"good")
+    library.delete("P1-Film/clip.mov")
+    [buried] = library.store.layout.trash.glob("*/*-clip.mov")
+    write(buried.with_name("other"), b"rotten")
+    os.replace(buried.with_name("other"), buried)
+    library.put_back(f"_trash/{buried.name}")
+    assert read(library, "P1-Film/clip.mov") == b"good" and quarantine(library) == [b"rotten"]
+    os.unlink(library.root / "P1-Film/clip.mov")
+    assert plan(library).lines() == ["missing    P1-Film/clip.mov"]
+    write(buried, b"rotten")
+    assert plan(library).lines() == ["missing    P1-Film/clip.mov"]
+
+
+def test_many_names_that_are_gone_are_looked_for_in_the_trash_at_once(library: Library, system: CountingSystem) -> None:
+    for number in range(120):
+        put(library, f"P1-Film/{number}.mov", b"%d" % number)
+    for day in ("2026-01-01", "2026-01-02"):
+        (library.store.layout.trash / day).mkdir()
+    entry = library.entry("P1-Film/7.mov")
+    for number in range(120):
+        os.rename(library.root / f"P1-Film/{number}.mov", library.root.parent / f"{number}.mov")
+    os.rename(library.root.parent / "7.mov", library.store.layout.trash / "2026-01-02" / name_in_trash(entry))
+    assert [line for line in plan(library).lines() if "missing" not in line] == ["put back   P1-Film/7.mov"]

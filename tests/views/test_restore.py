@@ -125,7 +125,8 @@ def test_a_stranger_in_the_trash_does_not_come_back_under_a_false_name(library: 
     path.unlink()
     path.write_bytes(b"stranger")
     library.put_back(f"_trash/{trash(library)[0]}")
-    assert read(library, f"{FILM}/a.mov") == b"film" and path.read_bytes() == b"stranger"
+    [aside] = library.store.layout.quarantine.iterdir()
+    assert read(library, f"{FILM}/a.mov") == b"film" and aside.read_bytes() == b"stranger" and not path.exists()
 
 
 def test_nothing_comes_back_as_junk_and_nothing_that_is_not_there(library: Library) -> None:
