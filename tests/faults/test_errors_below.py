@@ -43,13 +43,15 @@ class Failing(Bench):
 
     def do(self, case: Case, call: Call | None, calls: str = FILES) -> int:
         server = self.nursery.start(self.root)
-        with closing(Wire(server.port())) as wire:
-            self._arm(server, call, calls)
-            status = ask(wire, self.name, case)
-            assert status, "no answer"
-            if call is None:
-                server.gone(0.3)
-        server.end()
+        try:
+            with closing(Wire(server.port())) as wire:
+                self._arm(server, call, calls)
+                status = ask(wire, self.name, case)
+                assert status, "no answer"
+                if call is None:
+                    server.gone(0.3)
+        finally:
+            server.end()
         return status
 
 
