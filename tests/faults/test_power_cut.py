@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.clients.needs import missing
 from tests.faults import figures
 from tests.faults.power import disks
 from tests.faults.power.broken import BROKEN
+from tests.faults.power.record import Piece, Way
 
 HOUSE = Path(__file__).parents[2]
 MAIN = ("ext4", "xfs", "btrfs")
@@ -58,3 +60,11 @@ def test_a_store_that_leaves_a_sync_out_is_caught(name: str, kind: str) -> None:
     code, found, said = laboratory(kind, *words)
     assert found.get("violations") or code < 0, f"{BROKEN[name].states} disks, and nothing was noticed: {said}"
     figures.tell(f"broken on purpose: {name}", 1, "caught")
+
+
+@pytest.mark.parametrize(("offset", "size_bytes", "pieces"), [(0, 4096, 1), (1024, 1024, 1), (2048, 4096, 5), (8192, 1024, 2)])
+def test_a_super_block_is_the_old_or_the_new_one_wherever_it_is_written(offset: int, size_bytes: int, pieces: int) -> None:
+    """ext4 with blocks of 1 KiB writes it alone, and a disk with a torn one cannot be mounted, whatever a program did."""
+    way, piece = Way(random.Random(1), (0,)), Piece(offset, memoryview(bytes(size_bytes)))
+    sectors = way._sectors(piece)
+    assert len(sectors) == pieces and sum(len(sector.data) for sector in sectors) == size_bytes

@@ -138,7 +138,8 @@ class Way:
     def _sectors(self, piece: Piece) -> list[Piece]:
         found, at = [], 0
         while at < len(piece.data):
-            size = BLOCK_BYTES if piece.offset + at in self._whole else SECTOR_BYTES
+            inside = (piece.offset + at) % BLOCK_BYTES  # ext4 also writes its super block, 1 KiB inside a block, by itself
+            size = BLOCK_BYTES - inside if piece.offset + at - inside in self._whole else SECTOR_BYTES
             found.append(Piece(piece.offset + at, piece.data[at : at + size]))
             at += size
         return found
