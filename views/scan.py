@@ -319,14 +319,17 @@ class Scanner:
             few = wanted if len(wanted) <= FEW else {entry.name for entry in self._system.scan(fd)} & wanted.keys()
             for name in few:
                 with suppress(FileNotFoundError):
-                    gone, stat = wanted[name], self._system.stat(fd, name)
-                    if modes.S_ISDIR(stat.st_mode) if gone.entry.is_folder else seal_from(stat) == self._seal_of(gone.entry):
+                    gone = wanted[name]
+                    if self._is_it(gone.entry, self._system.stat(fd, name)):
                         yield HalfGone(gone.path, gone.entry, day, name)
 
-    def _seal_of(self, entry: Entry) -> Seal | None:
+    def _is_it(self, entry: Entry, stat: os.stat_result) -> bool:
+        """Is this the folder, or the file as its row believes it, by inode, size and time?"""
+        if entry.is_folder:
+            return modes.S_ISDIR(stat.st_mode)
         with self._store.index.read() as txn:
             row = self._store.blobs.get(txn, entry.raw_digest)
-        return entry.own or (row.seal if row else None)
+        return seal_from(stat) == (entry.own or (row.seal if row else None))
 
 
 def _join(folder: str, name: str) -> str:
