@@ -27,7 +27,7 @@ INODE_BYTES = 16  # ReFS numbers files with 128 bits
 Place = tuple[int, str]  # folder descriptor and name of a file
 
 
-class Reading:
+class ReadThrough:
     """A file that is read whole: its change time when that began, which acts of ours move on and those of others do not."""
 
     __slots__ = ("__weakref__", "changed_ns", "inode")
@@ -59,7 +59,7 @@ class Calm:
         self.table = index.table("calm", CalmRow, journaled=False)
         self._moving: dict[Place, bool] = {}  # files this change acts on; was each calm before?
         self._before: dict[Place, os.stat_result] = {}  # how they looked, when some are being read
-        self._readings: WeakSet[Reading] = WeakSet()
+        self._readings: WeakSet[ReadThrough] = WeakSet()
         self._lock = threading.Lock()  # over `_readings`
 
     def is_calm(self, txn: ReadTxn, stat: os.stat_result) -> bool | None:
@@ -75,9 +75,9 @@ class Calm:
         """The bytes of the file that looks like this are known."""
         self.table.put(txn, inode_key(stat.st_ino), CalmRow(changed_ns(stat), stat.st_nlink))
 
-    def reading(self, stat: os.stat_result) -> Reading:
-        """The file that looks like this is going to be read whole. Any thread. Keep the Reading for as long as it is of use."""
-        reading = Reading(stat)
+    def reading(self, stat: os.stat_result) -> ReadThrough:
+        """The file that looks like this is going to be read whole. Any thread. Keep what this gives for as long as it is of use."""
+        reading = ReadThrough(stat)
         with self._lock:
             self._readings.add(reading)
         return reading

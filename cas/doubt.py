@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from cas.blobs import BlobRow
-from cas.calm import Place, Reading
+from cas.calm import Place, ReadThrough
 from cas.committer import Acts
 from cas.contents import Contents, DamagedRow
 from cas.digest import EMPTY, Digest, Sums
@@ -40,7 +40,7 @@ class Verdict:
     seal: Seal
     good: bool
     sums: Sums
-    reading: Reading
+    reading: ReadThrough
 
     @property
     def changed_ns(self) -> int:

@@ -84,7 +84,8 @@ class Desk:
         if root.is_file() or (root.is_dir() and holds_a_root(root)):
             return  # a file is refused by make_root
         what = "holds nothing of filmcan" if root.exists() else "is not there"
-        raise Refused(f"{root} {what}; connect its disk, or name another root with --root (serve, put and import begin one)")
+        begin = "serve, put, import and project create begin one"
+        raise Refused(f"{root} {what}; connect its disk, or name another root with --root ({begin})")
 
     @contextmanager
     def library(self, *, makes: bool = False) -> Iterator[Library]:

@@ -151,7 +151,7 @@ class Folder:
     def bury(self, acts: Acts, folders: Folders, name: str, day: str, trash_name: str) -> bool:
         """Move a file or a whole folder into the trash of `day`: one rename. False when it was gone from disk already."""
         trash = (HOME, "trash", day)
-        if not self.exists(acts, trash[:2], day):
+        if not self.exists_at(acts, trash[:2], day, True):
             self.ensure(acts, trash)
             self._system.sync_before(acts.folder(trash[:2]))
         try:
