@@ -76,7 +76,7 @@ class Calm:
         self.table.put(txn, inode_key(stat.st_ino), CalmRow(changed_ns(stat), stat.st_nlink))
 
     def reading(self, stat: os.stat_result) -> ReadThrough:
-        """The file that looks like this is going to be read whole. Any thread. Keep what this gives for as long as it is of use."""
+        """The file that looks like this is going to be read whole. Any thread. Keep what this gives as long as it is of use."""
         reading = ReadThrough(stat)
         with self._lock:
             self._readings.add(reading)
